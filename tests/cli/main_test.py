@@ -1,0 +1,162 @@
+"""Tests of the command line, most of them in a process of its own."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from tl_keras.cli import main
+
+# Half a second is the promise on a quiet machine; tests may run beside others.
+GENEROUS_SECONDS = 2.5
+
+
+def tl_keras(*arguments, **variables):
+    return subprocess.run(
+        [sys.executable, "-m", "tl_keras", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | variables,
+    )
+
+
+class AnswersAtOnceTest(parameterized.TestCase):
+    @parameterized.parameters(
+        (["--help"], 0),
+        (["finetune", "--help"], 0),
+        (["evaluate", "--help"], 0),
+        (["predict", "--help"], 0),
+        (["doctor", "--help"], 0),
+        ([], 2),
+        (["finetun"], 2),
+        (["finetune", "--workdri=x"], 2),
+        (["finetune", "--image_size=big"], 2),
+        (["finetune", "digits"], 2),
+        (["evaluate"], 2),
+        (["predict", "--workdir=x"], 2),
+        (["predict", "image.png"], 2),
+        (["finetune"], 1),
+        (["finetune", "--plan=ful", "--workdir=x"], 1),
+        (["finetune", "--set=sead=1", "--workdir=x"], 1),
+        (["finetune", "--config=absent.py", "--workdir=x"], 1),
+    )
+    def test_without_tensorflow(self, arguments, exit_code):
+        program = (
+            "import sys\n"
+            "from tl_keras.cli import main\n"
+            "try:\n"
+            f"    main.run(['tl-keras', *{arguments!r}])\n"
+            "finally:\n"
+            "    slow = {'tensorflow', 'keras', 'numpy'} & set(sys.modules)\n"
+            "    print('imported:', sorted(slow))\n"
+        )
+        began = time.monotonic()
+        shown = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True
+        )
+        seconds = time.monotonic() - began
+        self.assertIn("imported: []", shown.stdout)
+        self.assertEqual(shown.returncode, exit_code, shown.stderr)
+        self.assertNotIn("Traceback", shown.stderr)
+        self.assertLess(seconds, GENEROUS_SECONDS)
+
+
+class MessagesTest(parameterized.TestCase):
+    def test_the_overview_names_every_command(self):
+        shown = tl_keras("--help")
+        for command in main.COMMANDS:
+            self.assertIn(f"  {command} ", shown.stdout)
+
+    def test_every_command_has_its_module(self):
+        folder = pathlib.Path(main.__file__).parent
+        modules = {path.stem for path in folder.glob("*.py")}
+        self.assertEqual(
+            modules, {"__init__", "main", "common", *main.COMMANDS}
+        )
+
+    @parameterized.parameters(
+        (["finetun"], "Did you mean 'finetune'"),
+        (["finetune", "--datset=x"], "Did you mean: dataset"),
+        (["finetune", "digits"], r"Got: \['digits'\]. Expected flags only"),
+        (["finetune"], "--workdir=runs/first"),
+        (["finetune", "--plan=ful", "--workdir=x"], "Did you mean 'full'"),
+        (["finetune", "--set=a", "--workdir=x"], "Expected FIELD=VALUE"),
+        (["finetune", "--set=sead=1", "--workdir=x"], "mean 'seed'"),
+        (["finetune", "--strategy=tpu", "--workdir=x"], "'mirrored'"),
+    )
+    def test_a_mistake_gets_a_sentence(self, arguments, message):
+        self.assertRegex(tl_keras(*arguments).stderr, message)
+
+    def test_debug_shows_the_traceback(self):
+        shown = tl_keras("finetune", "--set=a", "--workdir=x", "--debug")
+        self.assertIn("Traceback", shown.stderr)
+        self.assertEqual(shown.returncode, 1)
+
+    def test_help_lists_own_and_shared_flags(self):
+        shown = tl_keras("finetune", "--help").stdout
+        for flag in ("--dataset", "--set", "--workdir", "--[no]overwrite"):
+            self.assertIn(flag, shown)
+        self.assertNotIn("--workdir", tl_keras("doctor", "--help").stdout)
+
+
+class WholeWayTest(absltest.TestCase):
+    """Fine-tunes, evaluates and predicts as a user would."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.folder = pathlib.Path(absltest.get_default_test_tmpdir())
+        cls.workdir = cls.folder / "cli_run"
+        cls.shown = tl_keras(
+            "finetune",
+            "--dataset=digits",
+            "--plan=linear_probe",
+            "--set=data.train_examples=100",
+            "--set=plan.options.epochs=1",
+            f"--workdir={cls.workdir}",
+            "--overwrite",
+        )
+
+    def test_finetune_shows_the_table_and_where_things_are(self):
+        self.assertEqual(self.shown.returncode, 0, self.shown.stderr)
+        self.assertIn("Test: 359 examples, 10 classes", self.shown.stdout)
+        self.assertIn(str(self.workdir), self.shown.stdout)
+
+    def test_finetune_refuses_to_replace_a_run_unasked(self):
+        shown = tl_keras("finetune", f"--workdir={self.workdir}")
+        self.assertEqual(shown.returncode, 1)
+        self.assertIn("--overwrite", shown.stderr)
+
+    def test_evaluate_repeats_the_table(self):
+        shown = tl_keras("evaluate", f"--workdir={self.workdir}")
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        table = self.shown.stdout.split("Test: ")[1].split("\n\nThe model")[0]
+        self.assertEqual(shown.stdout.strip(), table.strip())
+
+    def test_predict_takes_flags_after_images_and_writes_a_table(self):
+        import tensorflow as tf
+
+        image = self.folder / "seven.png"
+        image.write_bytes(
+            tf.io.encode_png(tf.zeros([8, 8, 1], tf.uint8)).numpy()
+        )
+        table = self.folder / "out.csv"
+        shown = tl_keras(
+            "predict", image, f"--workdir={self.workdir}", f"--csv={table}"
+        )
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        self.assertRegex(shown.stdout, r"seven\.png\t\d\t[01]\.\d{4}\n")
+        self.assertStartsWith(table.read_text(), "path,class,probability,0,1,")
+
+    def test_doctor_shows_a_page(self):
+        shown = tl_keras("doctor", f"--data_dir={self.folder}")
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        self.assertIn("Encoders that load without a network", shown.stdout)
+
+
+if __name__ == "__main__":
+    absltest.main()

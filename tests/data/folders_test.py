@@ -1,0 +1,192 @@
+"""Class folders: what is read, what is left, what is an error."""
+
+import os
+import pathlib
+
+import files_for_tests
+import numpy as np
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from tl_keras.data import sources
+
+REAL = pathlib.Path(
+    os.environ.get("TL_KERAS_DATA")
+    or pathlib.Path(__file__).resolve().parents[3] / "shared" / "data"
+)
+
+
+class FoldersTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = pathlib.Path(self.create_tempdir().full_path)
+
+    def write(self, *folders, per_class=4):
+        written = {}
+        for number, folder in enumerate(folders):
+            written |= files_for_tests.write_class_folders(
+                self.root / folder, ("cat", "dog"), per_class, seed=9 * number
+            )
+        return written
+
+    def load(self, **options):
+        return sources.load(f"folder:{self.root}", **options)
+
+    def assert_refuses(self, words, **options):
+        with self.assertRaisesRegex(ValueError, words):
+            self.load(**options)
+
+
+class LevelsTest(FoldersTest):
+    def test_without_a_split_level_all_is_for_training(self):
+        written = self.write("")
+        data = self.load(validation_fraction=0.25)
+        self.assertEqual(
+            data.num_examples, {"train": 6, "validation": 2, "test": 0}
+        )
+        self.assertEqual(data.class_names, ("cat", "dog"))
+        self.assertIsNone(data.test)
+        ids = data.ids("train") + data.ids("validation")
+        self.assertEqual(sorted(ids), sorted(written))
+
+    @parameterized.parameters("val", "valid", "validation")
+    def test_with_a_split_level_its_folders_are_the_parts(self, name):
+        written = self.write("train", name, "test")
+        data = self.load()
+        self.assertEqual(
+            data.num_examples, {"train": 8, "validation": 8, "test": 8}
+        )
+        ((images, labels),) = files_for_tests.batches(data.validation)
+        for image, label, path in zip(
+            images, labels, data.ids("validation"), strict=True
+        ):
+            np.testing.assert_array_equal(image, written[path])
+            self.assertIn(f"{name}/{data.class_names[label]}/", path)
+
+    def test_a_test_part_is_never_made(self):
+        self.write("train")
+        data = self.load()
+        self.assertIsNone(data.test)
+        self.assertEqual(data.num_examples["validation"], 2)
+
+    def test_images_may_lie_deeper(self):
+        self.write("", per_class=2)
+        image = files_for_tests.random_images(6, 6, 3)
+        deep = self.root / "cat" / "2024" / "may" / "x.png"
+        files_for_tests.write_png(deep, image)
+        data = self.load(validation_fraction=0)
+        self.assertIn(str(deep), data.ids("train"))
+
+    def test_a_name_that_ends_otherwise_is_an_image_by_its_content(self):
+        self.write("")
+        (self.root / "cat" / "000.png").rename(self.root / "cat" / "photo")
+        data = self.load(validation_fraction=0)
+        self.assertIn(str(self.root / "cat" / "photo"), data.ids("train"))
+
+
+class LeftAloneTest(FoldersTest):
+    def test_hidden_files_and_folders(self):
+        self.write("")
+        for hidden in (
+            ".DS_Store",
+            "cat/.DS_Store",
+            "cat/Thumbs.db",
+            "dog/desktop.ini",
+            ".git/config",
+            "__MACOSX/cat/._1.png",
+            "cat/.thumbnails/1.png",
+        ):
+            path = self.root / hidden
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"hidden")
+        data = self.load(validation_fraction=0)
+        self.assertEqual(data.num_examples["train"], 8)
+        self.assertEqual(data.class_names, ("cat", "dog"))
+
+    def test_a_licence_beside_class_folders(self):
+        self.write("")
+        (self.root / "LICENSE.txt").write_text("CC BY")
+        self.assertEqual(self.load().num_examples["train"], 6)
+
+
+class ErrorsTest(FoldersTest):
+    def test_a_text_among_images_is_named(self):
+        self.write("")
+        (self.root / "cat" / "notes.txt").write_text("notes")
+        self.assert_refuses("cat/notes.txt is no image. Expected a JPEG")
+
+    def test_a_text_that_calls_itself_an_image_is_named(self):
+        self.write("")
+        (self.root / "dog" / "001.png").write_text("no image")
+        self.assert_refuses("dog/001.png cannot be decoded", image_size=8)
+
+    def test_an_empty_file_is_named(self):
+        self.write("")
+        (self.root / "cat" / "000.png").write_bytes(b"")
+        self.assert_refuses("cat/000.png cannot be decoded")
+
+    def test_an_image_without_a_class_is_named(self):
+        self.write("")
+        (self.root / "cat" / "000.png").rename(self.root / "lost.png")
+        self.assert_refuses("lost.png is an image that belongs to no class")
+
+    def test_an_empty_class_is_named(self):
+        self.write("")
+        (self.root / "cow").mkdir()
+        self.assert_refuses("class folder .*cow is empty")
+
+    def test_a_single_class_is_too_few(self):
+        files_for_tests.write_class_folders(self.root, ("cat",), 3)
+        self.assert_refuses(r"too few classes. Got: \['cat'\]")
+
+    def test_no_classes_at_all(self):
+        self.assert_refuses("has no class folders")
+
+    def test_a_class_that_is_not_in_the_training_part_is_named(self):
+        self.write("train", "val")
+        (self.root / "val" / "dog").rename(self.root / "val" / "dogs")
+        self.assert_refuses("val/dogs is no class.*Did you mean 'dog'")
+
+    def test_a_split_level_without_train(self):
+        self.write("val", "test")
+        self.assert_refuses("no training part.*'test', 'val'")
+
+    def test_an_unknown_folder_beside_train(self):
+        self.write("train", "val", "tset")
+        self.assert_refuses("tset is not expected beside .*train")
+
+    def test_two_validation_parts(self):
+        self.write("train", "val", "valid")
+        self.assert_refuses("valid is not expected")
+
+    def test_a_class_with_one_image_cannot_be_divided(self):
+        self.write("", per_class=1)
+        self.assert_refuses("Class 'cat' has 1 training.*validation_fraction=0")
+
+    def test_a_test_part_without_labels_is_left_out_with_a_warning(self):
+        self.write("train")
+        image = files_for_tests.random_images(6, 6, 3)
+        files_for_tests.write_png(self.root / "test" / "1.png", image)
+        with self.assertWarnsRegex(UserWarning, "test.* has no labels"):
+            data = self.load()
+        self.assertIsNone(data.test)
+
+
+@absltest.skipUnless(
+    (REAL / "images" / "flowers_small").is_dir(), f"no real data in {REAL}"
+)
+class FlowersTest(absltest.TestCase):
+    def test_real_photographs_are_read(self):
+        data = sources.load(
+            f"folder:{REAL / 'images' / 'flowers_small'}", image_size=32
+        )
+        self.assertEqual(
+            data.num_examples, {"train": 600, "validation": 200, "test": 0}
+        )
+        self.assertEqual(
+            np.bincount(data.labels("validation")).tolist(), [40] * 5
+        )
+
+
+if __name__ == "__main__":
+    absltest.main()

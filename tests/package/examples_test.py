@@ -1,0 +1,91 @@
+"""Every example and every config of the examples loads."""
+
+import importlib.util
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from tl_keras import configs
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py"))
+CONFIGS = sorted(path.name for path in (EXAMPLES / "configs").glob("*.py"))
+
+
+def load(name):
+    """The example as a module; its flags are there once in a process."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(
+            name, EXAMPLES / f"{name}.py"
+        )
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+class ExamplesTest(parameterized.TestCase):
+    @parameterized.parameters(*((name,) for name in CONFIGS))
+    def test_config_loads(self, name):
+        config = configs.load(str(EXAMPLES / "configs" / name))
+        self.assertIsInstance(config, configs.RunConfig)
+
+    @parameterized.parameters(*((name,) for name in SCRIPTS))
+    def test_script_shows_its_flags(self, name):
+        shown = subprocess.run(
+            [sys.executable, EXAMPLES / name, "--help"],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(EXAMPLES.parent)},
+        )
+        self.assertIn("--workdir", shown.stdout)
+
+    @parameterized.parameters(
+        *((name,) for name in SCRIPTS),
+        *((f"configs/{name}",) for name in CONFIGS),
+    )
+    def test_the_table_of_results_names_it(self, name):
+        table = (EXAMPLES / "README.md").read_text()
+        self.assertIn(f"examples/{name}", table)
+
+    def test_there_are_examples(self):
+        self.assertIn("cifar10_finetune.py", SCRIPTS)
+        self.assertNotEmpty(CONFIGS)
+
+
+class Cifar10FinetuneTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.example = load("cifar10_finetune")
+
+    def test_an_unknown_host_answers_at_once(self):
+        began = time.monotonic()
+        reason = self.example.unreachable("https://host.invalid/file")
+        self.assertStartsWith(reason, "host.invalid: ")
+        self.assertLess(time.monotonic() - began, 6.0)
+
+    def test_a_host_that_never_answers_is_given_up(self):
+        # It accepts connections, and says nothing.
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            url = f"http://127.0.0.1:{server.getsockname()[1]}/file"
+            began = time.monotonic()
+            reason = self.example.unreachable(url, timeout_s=0.5)
+        self.assertIn("127.0.0.1", reason)
+        self.assertLess(time.monotonic() - began, 3.0)
+
+    def test_local_copies_need_no_network(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        prepared = folder / "cifar10" / "3.0.2"
+        prepared.mkdir(parents=True)
+        (prepared / "dataset_info.json").write_text("{}")
+        missing = self.example.what_is_missing(str(folder), "weights.h5")
+        self.assertIsNone(missing)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,63 @@
+"""The public surface is short and on purpose."""
+
+import importlib
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+PUBLIC = {
+    "tl_keras": (
+        "build",
+        "data",
+        "encoders",
+        "evaluate",
+        "fit",
+        "heads",
+        "load_model",
+        "plans",
+        "run",
+        "save",
+        "serving",
+        "strategy",
+    ),
+    "tl_keras.data": (
+        "Augmentation",
+        "Data",
+        "DownloadError",
+        "from_arrays",
+        "load",
+    ),
+    "tl_keras.encoders": ("Encoder", "from_model", "load", "names"),
+    "tl_keras.evaluation": (
+        "Evaluation",
+        "evaluate",
+        "predict_probabilities",
+    ),
+    "tl_keras.heads": ("Classifier",),
+    "tl_keras.reports": ("plots", "results"),
+    "tl_keras.serving": ("export",),
+    "tl_keras.tuning": ("Phase", "Plan", "plans", "starting_point_penalty"),
+}
+
+
+class PublicNamesTest(parameterized.TestCase):
+    @parameterized.parameters(*PUBLIC)
+    def test_the_list_is_the_one_written_here(self, package):
+        module = importlib.import_module(package)
+        self.assertSequenceEqual(sorted(module.__all__), PUBLIC[package])
+
+    @parameterized.parameters(*PUBLIC)
+    def test_every_name_can_be_read_and_is_documented(self, package):
+        module = importlib.import_module(package)
+        for name in module.__all__:
+            self.assertTrue(getattr(module, name).__doc__, name)
+
+    @parameterized.parameters(*PUBLIC)
+    def test_a_wrong_name_gets_the_list(self, package):
+        module = importlib.import_module(package)
+        with self.assertRaisesRegex(AttributeError, PUBLIC[package][0]):
+            module.no_such_name  # noqa: B018
+
+
+if __name__ == "__main__":
+    absltest.main()

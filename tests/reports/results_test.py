@@ -1,0 +1,206 @@
+"""Tests of what a run found out."""
+
+import json
+import os
+import pathlib
+import platform
+import tempfile
+import types
+from unittest import mock
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import absltest
+from absl.testing import parameterized
+
+import tl_keras
+from tl_keras.evaluation import metrics
+from tl_keras.reports import results
+
+
+def _phase(name, groups, trained, score=0.5):
+    return types.SimpleNamespace(
+        name=name,
+        groups=groups,
+        seconds=1.25,
+        epochs=3,
+        best_score=score,
+        trained_parameters=trained,
+        frozen_parameters=1000 - trained,
+    )
+
+
+def _evaluation():
+    row = {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "support": 1}
+    return metrics.Evaluation(
+        num_examples=2,
+        accuracy=0.5,
+        top_5_accuracy=None,
+        balanced_accuracy=0.5,
+        macro_precision=0.25,
+        macro_recall=0.5,
+        macro_f1=1 / 3,
+        log_loss=0.7,
+        per_class={"é": row, "cat": {**row, "precision": 0.0}},
+        confusion_matrix=[[1, 0], [1, 0]],
+    )
+
+
+def _results(phases=None, evaluation=None, **names):
+    phases = phases or (
+        _phase("head", ("head",), 10),
+        _phase("top", ("stage2", "stage3", "head"), 400, score=0.75),
+    )
+    options = {
+        "dataset": "digits",
+        "encoder": "tiny",
+        "plan": "head_then_top",
+        "seed": 7,
+        "data_fingerprint": "5f3a",
+        **names,
+    }
+    fit_result = types.SimpleNamespace(
+        phases=phases, trained_parameters=400, frozen_parameters=600
+    )
+    return results.collect(fit_result, evaluation, **options)
+
+
+class ResultsTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = pathlib.Path(folder.name) / "results.json"
+
+    def test_comes_back_as_it_was_written(self):
+        found = _results(evaluation=_evaluation())
+        self.assertEqual(results.write(found, self.path), self.path)
+        self.assertEqual(results.read(self.path), found)
+
+    def test_file_holds_what_was_promised(self):
+        results.write(_results(evaluation=_evaluation()), self.path)
+        entries = json.loads(self.path.read_text("utf-8"))
+        self.assertEqual(
+            entries["phases"][1],
+            {
+                "name": "top",
+                "groups": ["stage2", "stage3", "head"],
+                "epochs": 3,
+                "seconds": 1.25,
+                "best_validation_score": 0.75,
+                "trained_parameters": 400,
+                "frozen_parameters": 600,
+            },
+        )
+        self.assertEqual(entries["parameters"], {"trained": 400, "frozen": 600})
+        self.assertContainsSubset(
+            {
+                "accuracy",
+                "top_5_accuracy",
+                "balanced_accuracy",
+                "macro_precision",
+                "macro_recall",
+                "macro_f1",
+                "per_class",
+                "confusion_matrix",
+            },
+            entries["test"],
+        )
+        self.assertEqual(
+            entries["versions"],
+            {
+                "tl_keras": tl_keras.__version__,
+                "tensorflow": tf.__version__,
+                "keras": keras.__version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
+        )
+        self.assertEqual(
+            [entries[name] for name in ("dataset", "encoder", "plan", "seed")],
+            ["digits", "tiny", "head_then_top", 7],
+        )
+        self.assertEqual(entries["data_fingerprint"], "5f3a")
+
+    @parameterized.parameters(float("nan"), np.float32("inf"), np.nan, None)
+    def test_writes_null_for_what_json_cannot_say(self, score):
+        phases = (_phase("head", ("head",), 10, score=score),)
+        results.write(_results(phases=phases), self.path)
+        found = results.read(self.path)
+        self.assertIsNone(found.phases[0]["best_validation_score"])
+        self.assertIsNone(found.test)
+        self.assertIn("none", results.table(found))
+
+    def test_writes_numbers_of_numpy_as_plain_ones(self):
+        phases = (_phase("head", ("head",), np.int64(10), np.float32(0.5)),)
+        results.write(_results(phases=phases, seed=np.int32(3)), self.path)
+        found = results.read(self.path)
+        self.assertEqual(found.seed, 3)
+        self.assertEqual(found.phases[0]["best_validation_score"], 0.5)
+
+    def test_writes_a_row_of_a_matrix_in_a_line(self):
+        results.write(_results(evaluation=_evaluation()), self.path)
+        lines = [line.strip() for line in self.path.read_text().splitlines()]
+        self.assertIn("[1, 0],", lines)
+
+    @parameterized.parameters(
+        ({},),
+        ({"a": []},),
+        ({"a": {}, "b": [[]], "c": [{}, {"d": [1]}]},),
+        ({'"': "é\n", "b": {"c": {"d": [[1], [2]]}}},),
+    )
+    def test_json_is_what_the_standard_library_reads(self, value):
+        self.assertEqual(json.loads(results._json(value)), value)
+
+    def test_keeps_the_old_file_if_writing_fails(self):
+        results.write(_results(seed=1), self.path)
+        with mock.patch.object(os, "replace", side_effect=OSError("full")):
+            with self.assertRaisesRegex(OSError, "full"):
+                results.write(_results(seed=2), self.path)
+        self.assertEqual(results.read(self.path).seed, 1)
+        self.assertEqual(os.listdir(self.path.parent), ["results.json"])
+
+    def test_write_refuses_something_else(self):
+        with self.assertRaisesRegex(TypeError, "results.collect"):
+            results.write({"test": None}, self.path)
+
+    def test_read_names_a_missing_file(self):
+        with self.assertRaisesRegex(FileNotFoundError, "results.json.*ended"):
+            results.read(self.path)
+
+    @parameterized.parameters(
+        ("{", "cannot be read as JSON"),
+        ("[1]", "no results of this version"),
+        ('{"seed": 0}', r"Got: \['seed'\]"),
+    )
+    def test_read_refuses(self, text, message):
+        self.path.write_text(text)
+        with self.assertRaisesRegex(ValueError, message):
+            results.read(self.path)
+
+    def test_table_shows_phases_and_test(self):
+        lines = results.table(_results(evaluation=_evaluation())).splitlines()
+        self.assertEqual(lines[0], "digits, tiny, head_then_top, seed 7")
+        self.assertEqual(
+            lines[4].split(),
+            [
+                "top",
+                "stage2",
+                "...",
+                "head",
+                "(3)",
+                "3",
+                "1.2",
+                "400",
+                "0.7500",
+            ],
+        )
+        self.assertEqual(lines[6], "400 of 1,000 parameters trained.")
+        self.assertEqual(lines[8], "Test: 2 examples, 2 classes")
+        self.assertRegex(lines[9], "^accuracy +0.5000$")
+        self.assertLessEqual(max(map(len, lines)), 80)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,133 @@
+"""Several replicas as logical CPU devices, in a process of their own."""
+
+import json
+import subprocess
+import sys
+
+import tensorflow as tf
+from absl.testing import absltest
+
+from tl_keras.training import strategies
+
+# Logical devices must be set up before TensorFlow starts, hence the process.
+_SCRIPT = """
+import json
+import numpy as np
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+import tl_keras
+
+rng = np.random.default_rng(0)
+images = rng.integers(0, 256, (70, 16, 16, 3)).astype("uint8")
+images[::2] //= 2
+labels = np.arange(70) % 2
+test = (images[:5], labels[:5])
+
+def trained(name):
+    with tl_keras.strategy(name) as devices:
+        data = tl_keras.data.from_arrays(
+            # 64 of 70 examples: no batch is cut short, with one device or two.
+            train=(images[:64], labels[:64]), validation=test, batch_size=16
+        )
+        encoder = tl_keras.encoders.load("tiny", image_size=16)
+        head = tl_keras.heads.Classifier(num_classes=2)
+        model = tl_keras.build(encoder, head)
+        plan = tl_keras.plans.probe_then_full(
+            1, 2, batch_norm="inference", starting_point_strength=0.1
+        )
+        result = tl_keras.fit(model, data, plan, verbose=0)
+        return model, result, devices.num_replicas_in_sync
+
+model, two, replicas = trained("mirrored")
+_, one, _ = trained("none")
+plain = tl_keras.build(
+    tl_keras.encoders.load("tiny", image_size=16),
+    tl_keras.heads.Classifier(num_classes=2),
+)
+with tl_keras.strategy("mirrored"):
+    try:
+        tl_keras.fit(
+            plain,
+            tl_keras.data.from_arrays(train=(images, labels)),
+            tl_keras.plans.full(1),
+        )
+        refused = ""
+    except ValueError as error:
+        refused = str(error)
+with tl_keras.strategy("mirrored"):
+    batch_norm = tl_keras.build(
+        tl_keras.encoders.load("tiny", image_size=16),
+        tl_keras.heads.Classifier(num_classes=2),
+    )
+# A last batch of one example, and a model's own scope entered again.
+ragged = tl_keras.fit(
+    batch_norm,
+    tl_keras.data.from_arrays(
+        train=(images[:65], labels[:65]),
+        validation=(images[:33], labels[:33]),
+        batch_size=16,
+    ),
+    tl_keras.plans.full(1, clip_norm=0.1),
+    verbose=0,
+)
+finite = all(np.isfinite(w).all() for w in batch_norm.get_weights())
+print(json.dumps({
+    "replicas": replicas,
+    "one": one.history,
+    "two": two.history,
+    "refused": refused,
+    "ragged": ragged.history,
+    "finite": finite,
+}))
+"""
+
+
+class MirroredTest(absltest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        done = subprocess.run(
+            [sys.executable, "-c", _SCRIPT],
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        if done.returncode:
+            raise AssertionError(done.stderr[-3000:])
+        cls.answer = json.loads(done.stdout.splitlines()[-1])
+
+    def test_two_replicas_give_the_losses_of_one_device(self):
+        self.assertEqual(self.answer["replicas"], 2)
+        for one, two in zip(
+            self.answer["one"], self.answer["two"], strict=True
+        ):
+            self.assertAlmostEqual(one["loss"], two["loss"], places=5)
+            self.assertAlmostEqual(one["val_loss"], two["val_loss"], places=3)
+            self.assertEqual(one["val_accuracy"], two["val_accuracy"])
+
+    def test_a_model_built_outside_is_refused_in_a_sentence(self):
+        self.assertRegex(self.answer["refused"], "built outside.*one `with")
+
+    def test_a_ragged_last_batch_leaves_every_weight_finite(self):
+        self.assertTrue(self.answer["finite"])
+        self.assertLen(self.answer["ragged"], 1)
+
+
+class StrategyTest(absltest.TestCase):
+    def test_one_device_is_no_strategy(self):
+        for name in ("none", "auto"):
+            with strategies.strategy(name) as devices:
+                self.assertEqual(devices.num_replicas_in_sync, 1)
+                self.assertIs(devices, tf.distribute.get_strategy())
+
+    def test_an_unknown_name_is_refused_with_the_list(self):
+        with self.assertRaisesRegex(ValueError, "Did you mean 'mirrored'"):
+            with strategies.strategy("mirored"):
+                pass
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,1 @@
+"""The command `tl-keras`: one module per subcommand, on absl flags."""

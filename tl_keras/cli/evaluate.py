@@ -1,0 +1,29 @@
+"""Evaluates the model of a workdir on its test part, or on other data.
+
+tl-keras evaluate --workdir=runs/cifar10
+tl-keras evaluate --workdir=runs/flowers --dataset=folder:DIR --split=train
+"""
+
+from absl import flags
+
+from tl_keras.cli import common
+
+flags.adopt_module_key_flags(common)
+
+SPLIT = flags.DEFINE_string("split", "test", "test, validation or train.")
+
+
+def main(argv):
+    """Reads the workdir, and prints the table of results."""
+    common.no_arguments(argv)
+    workdir = common.required_workdir()
+    # TensorFlow takes seconds to import, and a wrong flag needs none of it.
+    from tl_keras import inference
+
+    evaluation = inference.evaluate(
+        workdir,
+        dataset=common.DATASET.value,
+        data_dir=common.DATA_DIR.value,
+        split=SPLIT.value,
+    )
+    print(evaluation)

@@ -1,0 +1,111 @@
+"""Finds the subcommand, reads its flags, and words its errors."""
+
+import importlib
+import os
+import sys
+import traceback
+
+from absl import app
+from absl import flags
+from absl import logging
+
+from tl_keras import checks
+
+COMMANDS = {
+    "finetune": "Fine-tune an encoder on a data set, evaluate and export it.",
+    "evaluate": "Evaluate the model of a workdir again.",
+    "predict": "Classify images with the model of a workdir.",
+    "doctor": "Show versions, devices, and what can be loaded here.",
+}
+HELP_FLAGS = ("--help", "-help", "-h", "--helpfull", "--helpshort")
+
+
+def run(argv=None):
+    """Runs the subcommand that `argv` names, and exits.
+
+    Exit codes are 0 for success and for `--help`, 1 where the work failed, 2
+    where the command line is wrong, and 130 where it was interrupted.
+
+    Args:
+        argv: Strings, the program's name first. None: `sys.argv`.
+    """
+    arguments = list(sys.argv if argv is None else argv)[1:]
+    if not arguments:
+        _refuse("No command was given.", hint=overview())
+    command, *rest = arguments
+    if command in HELP_FLAGS:
+        print(overview())
+        sys.exit(0)
+    if command not in COMMANDS:
+        try:
+            checks.one_of(command, COMMANDS, name="command")
+        except ValueError as error:
+            _refuse(error, hint="`tl-keras --help` describes the commands.")
+    module = importlib.import_module(f"tl_keras.cli.{command}")
+    app.run(
+        _with_worded_errors(module.main),
+        argv=[f"tl-keras {command}", *rest],
+        flags_parser=lambda argv: _parse(argv, module),
+    )
+
+
+def overview() -> str:
+    """What `tl-keras --help` prints."""
+    lines = [f"  {name:10}{text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Transfer learning for Keras 3 on TensorFlow.",
+            "",
+            "Usage: tl-keras COMMAND [--flag=value ...]",
+            "",
+            *lines,
+            "",
+            "`tl-keras COMMAND --help` shows the flags of a command.",
+        ]
+    )
+
+
+def _parse(argv, module):
+    """The arguments that are not flags; shows help, refuses a wrong flag."""
+    if any(argument in HELP_FLAGS for argument in argv[1:]):
+        print(module.__doc__)
+        print("Flags:")
+        print(flags.FLAGS.module_help(module).split("\n", 2)[2])
+        sys.exit(0)
+    # Flags may come after the images of `predict`, too.
+    flags.FLAGS.set_gnu_getopt()
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        _refuse(error, hint=f"`{argv[0]} --help` shows its flags.")
+
+
+def _with_worded_errors(main):
+    """`main`, where a user's mistake is one sentence and no traceback."""
+
+    def guarded(argv):
+        # TensorFlow's start-up notes would bury what the command prints; what
+        # matters of them comes as an exception, too.
+        if not flags.FLAGS.debug:
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+            logging.set_verbosity(logging.WARNING)
+        try:
+            main(argv)
+        except app.UsageError as error:
+            _refuse(error, hint=f"`{argv[0]} --help` shows its flags.")
+        except KeyboardInterrupt:
+            print("Interrupted.", file=sys.stderr)
+            sys.exit(130)
+        except (ValueError, TypeError, OSError, ImportError) as error:
+            if flags.FLAGS.debug:
+                traceback.print_exc()
+            else:
+                print(f"{error}\n(--debug shows where.)", file=sys.stderr)
+            sys.exit(1)
+
+    return guarded
+
+
+def _refuse(error, *, hint: str):
+    print(f"{error}\n{hint}", file=sys.stderr)
+    sys.exit(2)

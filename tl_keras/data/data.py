@@ -1,0 +1,296 @@
+"""`Data`: labelled images, split, sized and ready to be batched."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from tl_keras import checks
+from tl_keras.data import augmentation as augmentation_
+from tl_keras.data import examples as examples_
+from tl_keras.data import pipeline
+from tl_keras.data import targets
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Data:
+    """Labelled images in up to three splits, from `load` or `from_arrays`.
+
+    `train`, `validation` and `test` are views as a `tf.data.Dataset` for plain
+    Keras; `train_epochs` has what training in phases needs: epochs by number,
+    augmentation, label smoothing and class weights.
+
+    Attributes:
+        name: What the data was loaded by, e.g. `"cifar10"`.
+        class_names: Names by label.
+        image_size: Height and width of the images in pixels.
+        channels: 1, 3 or 4.
+        batch_size: Examples per batch.
+        seed: Seed of the order, of the augmentation, and of the validation
+            part where it was split off.
+        keep_aspect_ratio: Whether images were cut to a square, not squeezed.
+        fingerprint: 32 hexadecimal digits: a hash of the images' content as
+            it was before resizing, the labels, the class names, and which
+            example is in which split.
+        splits: Dict of split name to `Examples`.
+
+    Example:
+        >>> import tl_keras
+        >>> data = tl_keras.data.load("digits", image_size=16, batch_size=64)
+        >>> images, labels = next(iter(data.train))
+        >>> tuple(images.shape), images.dtype.name
+        ((64, 16, 16, 3), 'uint8')
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    image_size: int
+    channels: int
+    batch_size: int
+    seed: int
+    keep_aspect_ratio: bool
+    fingerprint: str
+    splits: dict[str, examples_.Examples] = dataclasses.field(repr=False)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def num_examples(self) -> dict[str, int]:
+        """Number of examples by split; a split that does not exist has 0."""
+        return {split: len(self.splits.get(split, ())) for split in SPLITS}
+
+    @functools.cached_property
+    def train(self) -> tf.data.Dataset:
+        """The training part, in a new order at each iteration, unaugmented.
+
+        The order follows from `seed`, and from TensorFlow's global seed where
+        one is set; `train_epochs` follows from `seed` alone.
+
+        Elements are `(images, labels)`: `[batch, image_size, image_size,
+        channels]`, uint8 (float32 if the data was made of float arrays) in
+        0..255, and int32 `[batch]`. The last batch may be smaller.
+        """
+        return pipeline.shuffled(
+            self.splits["train"], self.batch_size, seed=self.seed
+        )
+
+    @functools.cached_property
+    def validation(self) -> tf.data.Dataset | None:
+        """The validation part in stored order, elements as in `train`."""
+        return self._in_order("validation")
+
+    @functools.cached_property
+    def test(self) -> tf.data.Dataset | None:
+        """The test part in stored order, elements as in `train`."""
+        return self._in_order("test")
+
+    def labels(self, split: str) -> np.ndarray:
+        """The labels of a split in stored order, np.int64 `[examples]`.
+
+        Example:
+            >>> import tl_keras
+            >>> data = tl_keras.data.load("digits")
+            >>> len(data.labels("test")) == data.num_examples["test"]
+            True
+        """
+        return self._split(split).labels.copy()
+
+    def ids(self, split: str) -> list[str]:
+        """What identifies each example of a split, in stored order.
+
+        The path of its file, the id that the source gives it, or its position
+        in the source.
+
+        Example:
+            >>> import tl_keras
+            >>> data = tl_keras.data.load("digits")
+            >>> len(set(data.ids("train"))) == data.num_examples["train"]
+            True
+        """
+        return self._split(split).ids.tolist()
+
+    def train_epochs(
+        self,
+        *,
+        first_epoch: int = 0,
+        epochs: int = 1,
+        augmentation: augmentation_.Augmentation | None = None,
+        label_smoothing: float = 0.0,
+        class_weight: dict[int, float] | None = None,
+        drop_remainder: bool = False,
+    ) -> tf.data.Dataset:
+        """Training batches of some epochs, one epoch after another.
+
+        The order is a permutation of (seed, epoch), and an image's
+        augmentation a function of (seed, epoch, index of the example): epoch
+        5 is the same whether the data set starts there or earlier, and on how
+        many threads it runs.
+
+        Args:
+            first_epoch: Index of the first epoch, at least 0.
+            epochs: Number of epochs, at least 1.
+            augmentation: What to change in the images; None for nothing.
+            label_smoothing: Share of each label's probability that is spread
+                evenly over all classes, in [0, 1).
+            class_weight: Dict of label to weight, as Keras takes it (a label
+                that is missing weighs 1), e.g. `class_weight_balanced()`.
+            drop_remainder: Whether to leave out an epoch's last batch where
+                it is smaller than the others.
+
+        Returns:
+            A `tf.data.Dataset` of `epochs * steps_per_epoch(drop_remainder)`
+            elements, `(images, labels)`, or with `class_weight` `(images,
+            labels, weights)`. Images as in `train`. Labels are int32
+            `[batch]`, or with label smoothing, MixUp or CutMix float32
+            `[batch, num_classes]`. Weights are float32 `[batch]`; a mixed
+            example weighs as its classes do, by share.
+
+        Raises:
+            TypeError: If an argument has the wrong type.
+            ValueError: If an argument is out of its range, or the images have
+                a transparency channel, which RandAugment cannot change.
+
+        Example:
+            >>> import tl_keras
+            >>> data = tl_keras.data.load("digits", batch_size=256)
+            >>> flips = tl_keras.data.Augmentation(flip=True)
+            >>> batches = data.train_epochs(epochs=2, augmentation=flips)
+            >>> len(batches) == 2 * data.steps_per_epoch()
+            True
+        """
+        checks.integer(first_epoch, name="first_epoch")
+        checks.integer(epochs, name="epochs", low=1)
+        checks.in_range(
+            label_smoothing,
+            name="label_smoothing",
+            low=0.0,
+            high=1.0,
+            include_high=False,
+        )
+        augmentation = self._checked(augmentation)
+        return pipeline.train_epochs(
+            self.splits["train"],
+            range(first_epoch, first_epoch + epochs),
+            (self.batch_size, drop_remainder),
+            targets.Targets(
+                self.num_classes,
+                as_rows=label_smoothing > 0 or augmentation.mixes_labels,
+                label_smoothing=label_smoothing,
+                weights=targets.class_weight_vector(
+                    class_weight, self.num_classes
+                ),
+            ),
+            augmentation,
+            self.seed,
+        )
+
+    def steps_per_epoch(self, drop_remainder: bool = False) -> int:
+        """Number of training batches in an epoch.
+
+        Example:
+            >>> import tl_keras
+            >>> data = tl_keras.data.load("digits", batch_size=256)
+            >>> data.steps_per_epoch() - data.steps_per_epoch(True)
+            1
+        """
+        return pipeline.num_batches(
+            self.num_examples["train"], self.batch_size, drop_remainder
+        )
+
+    def evaluation_batches(
+        self, split: str, *, multiple_of: int = 1
+    ) -> tf.data.Dataset:
+        """A split in stored order, in batches that replicas can share.
+
+        Args:
+            split: `"train"`, `"validation"` or `"test"`.
+            multiple_of: Number of replicas, at least 1. Every batch has at
+                least so many examples. The batch size is the largest one up
+                to `batch_size` that allows it, a multiple of `multiple_of`
+                where there is one; then the last batch is a multiple of it
+                too if the split's size is.
+
+        Returns:
+            A `tf.data.Dataset` of `(images, labels)` as in `train`, all
+            examples once.
+
+        Raises:
+            ValueError: If there is no such split, or no batch size will do.
+
+        Example:
+            >>> import tl_keras
+            >>> data = tl_keras.data.load("digits", batch_size=32)
+            >>> images, labels = next(iter(
+            ...     data.evaluation_batches("test", multiple_of=3)))
+            >>> len(labels)
+            30
+        """
+        checks.integer(multiple_of, name="multiple_of", low=1)
+        examples = self._split(split)
+        batch_size = _shared_batch_size(
+            len(examples), self.batch_size, multiple_of
+        )
+        return pipeline.in_order(examples, batch_size)
+
+    def class_weight_balanced(self) -> dict[int, float]:
+        """Weights by label under which all classes weigh the same together.
+
+        From the training labels, as scikit-learn's "balanced"; the mean over
+        the training examples is 1. For `train_epochs` or `fit`.
+
+        Example:
+            >>> import tl_keras
+            >>> weights = tl_keras.data.load("digits").class_weight_balanced()
+            >>> len(weights), 0.9 < weights[0] < 1.1
+            (10, True)
+        """
+        return targets.balanced_weights(
+            self.splits["train"].labels, self.num_classes
+        )
+
+    def _split(self, split):
+        return self.splits[
+            checks.one_of(split, list(self.splits), name="split")
+        ]
+
+    def _in_order(self, split):
+        if split not in self.splits:
+            return None
+        return pipeline.in_order(self.splits[split], self.batch_size)
+
+    def _checked(self, augmentation):
+        if augmentation is None:
+            return augmentation_.Augmentation()
+        checks.instance(
+            augmentation, augmentation_.Augmentation, name="augmentation"
+        )
+        if augmentation.rand_augment_layers and self.channels == 4:
+            raise ValueError(
+                "RandAugment changes colours, and these images have a "
+                "transparency channel. Got: channels=4. Expected 1 or 3; set "
+                "`rand_augment_layers=0` or load the data with `channels=3`."
+            )
+        return augmentation
+
+
+def _shared_batch_size(num_examples, batch_size, multiple_of):
+    def works(size):
+        last = num_examples % size
+        return last == 0 or last >= multiple_of
+
+    sizes = range(min(batch_size, num_examples), multiple_of - 1, -1)
+    for size in [s for s in sizes if s % multiple_of == 0] + list(sizes):
+        if works(size):
+            return size
+    raise ValueError(
+        f"{num_examples} examples in batches of at most {batch_size} cannot be "
+        f"shared by {multiple_of} replicas. Expected a batch size at which "
+        f"every batch, the last too, has at least {multiple_of} examples; "
+        "choose another `batch_size`."
+    )

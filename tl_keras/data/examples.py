@@ -1,0 +1,102 @@
+"""Examples as a source gives them: images, labels, ids, before any choice."""
+
+import dataclasses
+
+import numpy as np
+
+from tl_keras.data import labels as labels_
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pixels:
+    """Images that are arrays already.
+
+    Attributes:
+        array: uint8 or float32 `[examples, height, width, channels]`.
+    """
+
+    array: np.ndarray
+
+    def __len__(self):
+        return len(self.array)
+
+    def take(self, indices):
+        """The images at these indices."""
+        return Pixels(self.array[indices])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Encoded:
+    """Images that are still encoded, as files or as their bytes.
+
+    Attributes:
+        values: Array of `bytes`, each an encoded image; or of `str`, each the
+            path of an image file.
+        names: Array of `str`: how an error speaks of each image.
+    """
+
+    values: np.ndarray
+    names: np.ndarray
+
+    def __len__(self):
+        return len(self.values)
+
+    @property
+    def are_paths(self) -> bool:
+        """Whether `values` are paths."""
+        return isinstance(self.values[0], str)
+
+    def take(self, indices):
+        """The images at these indices."""
+        return Encoded(self.values[indices], self.names[indices])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Examples:
+    """Labelled images of one split.
+
+    Attributes:
+        images: `Pixels` or `Encoded`; in a `Data`, a reader of batches.
+        labels: np.int64 array `[examples]`, each in `[0, classes)`.
+        ids: Array of `str`: the file's path, or the source's own id.
+        digests: uint8 array `[examples, 16]`: hashes of the images' content.
+    """
+
+    images: object
+    labels: np.ndarray
+    ids: np.ndarray
+    digests: np.ndarray
+
+    def __len__(self):
+        return len(self.labels)
+
+    def take(self, indices):
+        """The examples at these indices, in their order."""
+        return Examples(
+            self.images.take(indices),
+            self.labels[indices],
+            self.ids[indices],
+            self.digests[indices],
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """Named splits of examples with class names, as they were found.
+
+    Attributes:
+        name: What the user called it.
+        class_names: Names by label.
+        train: The training part, with examples of every class.
+        validation: The validation part, or None.
+        test: The test part, or None.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Examples
+    validation: Examples | None = None
+    test: Examples | None = None
+
+    def __post_init__(self):
+        labels_.check_classes(self.name, self.class_names, self.train.labels)

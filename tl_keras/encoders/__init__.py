@@ -1,0 +1,13 @@
+"""Pretrained networks without their heads, from raw pixels to features."""
+
+from tl_keras import lazy
+
+__all__, __getattr__, __dir__ = lazy.names(
+    __name__,
+    {
+        "Encoder": "tl_keras.encoders.encoder",
+        "from_model": "tl_keras.encoders.custom",
+        "load": "tl_keras.encoders.loading",
+        "names": "tl_keras.encoders.loading",
+    },
+)

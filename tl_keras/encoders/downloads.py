@@ -1,0 +1,135 @@
+"""ImageNet weights: where Keras keeps them; what to do without a network."""
+
+import contextlib
+import hashlib
+import os
+import re
+import threading
+import urllib.error
+import urllib.request
+
+from keras.src.backend import config as keras_config
+from keras.src.utils import file_utils
+
+# Long enough for a slow line to answer, short enough to wait for.
+PATIENCE_SECONDS = 5.0
+
+_PATCHING = threading.Lock()
+
+
+@contextlib.contextmanager
+def fail_fast(image_size: int):
+    """While this is open, Keras' downloads of weights fail at once or work.
+
+    Keras itself waits for minutes where a firewall swallows what it sends, and
+    then names the URL, but not the place where the file belongs.
+
+    Args:
+        image_size: Height and width of the images, for the error message.
+
+    Raises:
+        ConnectionError: Out of Keras' call, if it needs a file that is not
+            there and whose host does not answer.
+    """
+    download = file_utils.get_file
+
+    def get_file(fname, origin, file_hash=None, **kwargs):
+        path = os.path.join(folder(), fname)
+        if os.path.exists(path) and (
+            file_hash is None or file_utils.validate_file(path, file_hash)
+        ):
+            # Keras would ignore a folder that it cannot write to, and look
+            # in the temporary folder instead, without a word.
+            return path
+        problem = _problem_with(origin)
+        if problem:
+            raise ConnectionError(_message(fname, origin, problem, image_size))
+        return download(fname, origin, file_hash=file_hash, **kwargs)
+
+    with _replaced("get_file", get_file):
+        yield
+
+
+@contextlib.contextmanager
+def use_file(path: str):
+    """While this is open, Keras takes `path` for what it would download."""
+    with _replaced("get_file", lambda *args, **kwargs: path):
+        yield
+
+
+def folder() -> str:
+    """Where Keras keeps weights: `KERAS_HOME/models`, or `~/.keras/models`.
+
+    Example:
+        >>> import os
+        >>> os.path.basename(folder())
+        'models'
+    """
+    home = os.path.expanduser(keras_config.keras_home())
+    return os.path.join(home, "models")
+
+
+def md5(path: str) -> str:
+    """A file's MD5 sum, by which Keras names its weights."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def _problem_with(url: str) -> str | None:
+    """Why `url` cannot be read; None if its host answers."""
+    problems = [f"no answer within {PATIENCE_SECONDS:g} seconds"]
+
+    def ask():
+        try:
+            with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS):
+                problems[0] = None
+        except (OSError, urllib.error.URLError) as error:
+            problems[0] = str(getattr(error, "reason", error) or error)
+
+    # A thread, since a time limit on a socket covers neither the look-up of
+    # the name nor all of the host's addresses together.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PATIENCE_SECONDS)
+    return problems[0]
+
+
+def _message(name: str, url: str, problem: str, image_size: int) -> str:
+    path = os.path.join(folder(), name)
+    found = "is damaged" if os.path.exists(path) else "is missing"
+    message = (
+        f"The ImageNet weights cannot be downloaded. Got: {problem}, for "
+        f"{url}; {path} {found}. Expected that file: put it there, or pass "
+        "`weights=PATH` with the path of a copy, or `weights=None` for "
+        "random weights."
+    )
+    for other in _other_sizes(name, image_size):
+        message += (
+            f" The same weights, made at another image size, are there: pass "
+            f"`weights={os.path.join(folder(), other)!r}`."
+        )
+    return message
+
+
+def _other_sizes(name: str, image_size: int) -> list[str]:
+    """Files in the folder that are called like `name` but for the size."""
+    parts = re.split(rf"(?<=_){image_size}(?=[_.])", name)
+    if len(parts) == 1 or not os.path.isdir(folder()):
+        return []
+    pattern = r"\d+".join(re.escape(part) for part in parts)
+    return sorted(
+        file for file in os.listdir(folder()) if re.fullmatch(pattern, file)
+    )
+
+
+@contextlib.contextmanager
+def _replaced(name, function):
+    # Keras has no hook for its downloads; every application looks the
+    # function up in this module when it is called.
+    with _PATCHING:
+        original = getattr(file_utils, name)
+        setattr(file_utils, name, function)
+        try:
+            yield
+        finally:
+            setattr(file_utils, name, original)

@@ -1,0 +1,12 @@
+"""What a model predicts on labelled examples, and how good that is."""
+
+from tl_keras import lazy
+
+__all__, __getattr__, __dir__ = lazy.names(
+    __name__,
+    {
+        "Evaluation": "tl_keras.evaluation.metrics",
+        "evaluate": "tl_keras.evaluation.metrics",
+        "predict_probabilities": "tl_keras.evaluation.predictions",
+    },
+)

@@ -1,0 +1,119 @@
+"""The graph of a Functional model: its operations in order, and a walk.
+
+Keras has no public way to run a model's graph with a say in how each layer is
+called, and no public list of a layer's producers; the two private names that
+this takes are used here and nowhere else.
+"""
+
+import functools
+
+import keras
+
+
+def functional(model) -> keras.Model:
+    """The Functional model behind `model`.
+
+    Args:
+        model: A Functional or Sequential `keras.Model`.
+
+    Raises:
+        TypeError: If it is something else: a subclassed model's layers are
+            not known as a graph.
+    """
+    # A built Sequential model keeps its graph in this attribute.
+    inner = getattr(model, "_functional", None) or model
+    if not is_functional(inner):
+        raise TypeError(
+            "`model` must be a Functional or a built Sequential keras.Model. "
+            f"Got: {type(model).__name__}. Make it Functional: "
+            "`keras.Model(inputs, outputs)`."
+        )
+    return inner
+
+
+def is_functional(operation) -> bool:
+    """Whether `operation` is a model with a graph of its own."""
+    return hasattr(operation, "_nodes_by_depth")
+
+
+def run(model, inputs, call):
+    """Computes a model's outputs, calling each operation by `call`.
+
+    Args:
+        model: A Functional `keras.Model`.
+        inputs: Its inputs, of the structure that the model was made with.
+        call: Called as `call(operation, *args, **kwargs)` in graph order,
+            with the arguments with which the operation stands in the graph.
+
+    Returns:
+        The outputs, of the structure that the model was made with.
+
+    Example:
+        >>> import keras
+        >>> inputs = keras.Input((2,))
+        >>> model = keras.Model(inputs, keras.layers.ReLU(name="r")(inputs))
+        >>> seen = []
+        >>> def note(operation, *args, **kwargs):
+        ...     seen.append(operation.name)
+        ...     return operation(*args, **kwargs)
+        >>> float(run(model, keras.ops.array([[-1.0, 3.0]]), note)[0, 1]), seen
+        (3.0, ['r'])
+    """
+    return functional(model)._run_through_graph(
+        inputs,
+        operation_fn=lambda operation: functools.partial(call, operation),
+    )
+
+
+def operations(model):
+    """The operations of a model in graph order, each with its producers.
+
+    Nested models are opened: what is listed are their inner operations.
+
+    Args:
+        model: A Functional or Sequential `keras.Model`.
+
+    Returns:
+        A list of `(operation, producers)`. `producers` are the operations
+        whose outputs this one takes; inputs are not listed.
+
+    Example:
+        >>> import keras
+        >>> inputs = keras.Input((2,))
+        >>> model = keras.Sequential(
+        ...     [inputs, keras.layers.ReLU(name="a"), keras.layers.ReLU(name="b")]
+        ... )
+        >>> [(op.name, [p.name for p in by]) for op, by in operations(model)]
+        [('a', []), ('b', ['a'])]
+    """
+    listed = []
+    _list_operations(functional(model), {}, listed)
+    return listed
+
+
+def _list_operations(model, made_by, listed):
+    """Appends a model's operations; `made_by` maps tensors to producers."""
+    by_depth = model._nodes_by_depth
+    for depth in sorted(by_depth, reverse=True):
+        for node in by_depth[depth]:
+            if node.is_input:
+                continue
+            operation = node.operation
+            producers = [
+                producer
+                for tensor in node.input_tensors
+                for producer in made_by.get(id(tensor), [])
+            ]
+            inner = getattr(operation, "_functional", None) or operation
+            if is_functional(inner):
+                for outer, own in zip(
+                    node.input_tensors, inner.inputs, strict=True
+                ):
+                    made_by[id(own)] = made_by.get(id(outer), [])
+                _list_operations(inner, made_by, listed)
+                ends = [made_by.get(id(t), []) for t in inner.outputs]
+            else:
+                listed.append((operation, producers))
+                ends = [[operation]] * len(node.outputs)
+            for tensor, end in zip(node.outputs, ends, strict=True):
+                made_by[id(tensor)] = end

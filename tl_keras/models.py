@@ -1,0 +1,266 @@
+"""An encoder and a head joined into one keras.Model, saved and loaded."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import tempfile
+import zipfile
+
+import keras
+
+from tl_keras import checks
+
+_CARD_FILE = "tl_keras.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What tl_keras knows of a model beyond what Keras knows.
+
+    The card rides along in the `.keras` file, as an entry that plain Keras
+    passes over.
+
+    Attributes:
+        encoder: The encoder's name.
+        groups: Group name to the names of its layers with weights, in graph
+            order; the head is the last group, `"head"`.
+        preprocessing_output: Name of the layer whose output the encoder's
+            network gets, or None if it gets the raw input.
+        trained_range: Lowest and highest value which that network saw when
+            it was trained.
+        image_size: Height and width in pixels, or None if there is none.
+        channels: Number of channels of the input.
+        num_classes: Number of classes.
+        class_names: Their names in order, or None if they have none.
+        task: What the outputs are, e.g. `"classification"`.
+    """
+
+    encoder: str
+    groups: dict[str, tuple[str, ...]]
+    preprocessing_output: str | None
+    trained_range: tuple[float, float]
+    image_size: int | None
+    channels: int
+    num_classes: int
+    class_names: tuple[str, ...] | None = None
+    task: str = "classification"
+
+
+def build(encoder, head, *, dtype_policy=None, seed: int = 0) -> keras.Model:
+    """Joins an encoder and a head into one flat Functional model.
+
+    The model's layers are its own, with a copy of the encoder's weights, so
+    that one encoder serves for many models.
+
+    Args:
+        encoder: An `Encoder`, e.g. from `tl_keras.encoders.load`.
+        head: A head, e.g. `tl_keras.heads.Classifier(num_classes=10)`.
+        dtype_policy: Keras dtype policy of the layers, e.g.
+            `"mixed_bfloat16"`; None is float32. Preprocessing and logits are
+            float32 in every case.
+        seed: Of the head's initial weights and dropout.
+
+    Returns:
+        A `keras.Model` from raw input (uint8 or float pixels 0..255) to
+        logits `(batch, num_classes)`, float32.
+
+    Raises:
+        TypeError: If `encoder` is not an `Encoder` or `head` not callable.
+
+    Example:
+        >>> import tl_keras
+        >>> encoder = tl_keras.encoders.load("tiny")
+        >>> head = tl_keras.heads.Classifier(num_classes=3)
+        >>> tl_keras.build(encoder, head).output_shape
+        (None, 3)
+    """
+    if not hasattr(encoder, "groups") or not callable(head):
+        raise TypeError(
+            "`build` joins an encoder and a head. Got: "
+            f"{type(encoder).__name__} and {type(head).__name__}. Expected: "
+            "`tl_keras.encoders.load(NAME)` and e.g. "
+            "`tl_keras.heads.Classifier(num_classes=10)`."
+        )
+    network = _copy(encoder.model, dtype_policy)
+    logits = head(network.outputs[0], seed=seed, dtype_policy=dtype_policy)
+    model = keras.Model(network.input, logits, name=network.name)
+    in_encoder = {layer.name for layer in network.layers}
+    in_head = tuple(
+        layer.name
+        for layer in model.layers
+        if layer.name not in in_encoder and layer.weights
+    )
+    set_card(
+        model,
+        Card(
+            encoder=encoder.name,
+            groups={**encoder.groups, "head": in_head},
+            preprocessing_output=encoder.preprocessing_output,
+            trained_range=tuple(encoder.trained_range),
+            image_size=encoder.image_size,
+            channels=encoder.channels,
+            num_classes=head.num_classes,
+        ),
+    )
+    return model
+
+
+def _copy(network, dtype_policy):
+    """A model with layers of its own and the same weights."""
+    # Raw pixels up to 255 do not fit into the eight bits of a bfloat16.
+    keeps_float32 = (keras.layers.Rescaling, keras.layers.Normalization)
+
+    def copy_of(layer):
+        config = layer.get_config()
+        if (
+            dtype_policy is not None
+            and isinstance(layer, keras.layers.Layer)
+            and not isinstance(layer, keeps_float32)
+        ):
+            config["dtype"] = dtype_policy
+        return layer.__class__.from_config(config)
+
+    copied = keras.models.clone_model(network, clone_function=copy_of)
+    copied.set_weights(network.get_weights())
+    return copied
+
+
+def card(model) -> Card | None:
+    """The card of a model, or None for a model that was made elsewhere."""
+    return getattr(model, "_tl_keras_card", None)
+
+
+def set_card(model, value: Card):
+    """Attaches a card to a model, in place."""
+    model._tl_keras_card = value
+
+
+def outputs_are_logits(model) -> bool:
+    """Whether a classifier's outputs still lack their softmax.
+
+    Args:
+        model: A `keras.Model`. With a card the answer is known; else the
+            activation of its last layer tells.
+
+    Raises:
+        ValueError: If the last layer tells neither.
+
+    Example:
+        >>> import keras
+        >>> layers = [keras.Input((3,)), keras.layers.Dense(2)]
+        >>> outputs_are_logits(keras.Sequential(layers))
+        True
+    """
+    if card(model) is not None:
+        return True
+    last = model.layers[-1]
+    if isinstance(last, keras.layers.Softmax):
+        return False
+    activation = getattr(getattr(last, "activation", None), "__name__", None)
+    if activation in ("softmax", "sigmoid"):
+        return False
+    if activation == "linear":
+        return True
+    raise ValueError(
+        "Whether the model gives logits or probabilities cannot be seen from "
+        f"its last layer. Got: {last.name!r} ({type(last).__name__}). "
+        "Expected a Dense layer, an Activation or a Softmax."
+    )
+
+
+def save(model, path) -> pathlib.Path:
+    """Writes a model with its layer groups to a `.keras` file.
+
+    Plain Keras reads the file too. A file of that name is replaced once the
+    new one is whole.
+
+    Args:
+        model: A `keras.Model`.
+        path: File name ending in `.keras`. Missing folders are made.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: If `path` does not end in `.keras`.
+
+    Example:
+        >>> import os, tempfile
+        >>> import tl_keras
+        >>> encoder = tl_keras.encoders.load("tiny")
+        >>> head = tl_keras.heads.Classifier(num_classes=3)
+        >>> model = tl_keras.build(encoder, head)
+        >>> path = os.path.join(tempfile.mkdtemp(), "model.keras")
+        >>> tl_keras.save(model, path).name
+        'model.keras'
+        >>> tl_keras.load_model(path).output_shape
+        (None, 3)
+    """
+    path = _keras_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=path.parent, prefix=".save-"
+    ) as beside:
+        whole = pathlib.Path(beside) / path.name
+        model.save(whole)
+        if card(model) is not None:
+            with zipfile.ZipFile(whole, "a") as archive:
+                archive.writestr(
+                    _CARD_FILE, json.dumps(dataclasses.asdict(card(model)))
+                )
+        os.replace(whole, path)
+    return path
+
+
+def load_model(path) -> keras.Model:
+    """Reads a model that `save` or plain Keras wrote.
+
+    Args:
+        path: A `.keras` file.
+
+    Returns:
+        The `keras.Model`; with its layer groups if `save` wrote the file.
+
+    Raises:
+        ValueError: If `path` does not end in `.keras` or is no such archive.
+        FileNotFoundError: If there is no such file.
+    """
+    path = _keras_path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no model file {str(path)!r}. `tl_keras.save(model, "
+            "path)` writes one."
+        )
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"{str(path)!r} is not a `.keras` archive; it may be damaged or "
+            "only half written. Expected a file from `tl_keras.save` or "
+            "`keras.Model.save`."
+        )
+    model = keras.models.load_model(path, compile=False)
+    with zipfile.ZipFile(path) as archive:
+        if _CARD_FILE in archive.namelist():
+            set_card(model, _card_from(json.loads(archive.read(_CARD_FILE))))
+    return model
+
+
+def _card_from(entry: dict) -> Card:
+    lists = {
+        "groups": {k: tuple(v) for k, v in entry["groups"].items()},
+        "trained_range": tuple(entry["trained_range"]),
+    }
+    if entry["class_names"] is not None:
+        lists["class_names"] = tuple(entry["class_names"])
+    return Card(**{**entry, **lists})
+
+
+def _keras_path(path) -> pathlib.Path:
+    checks.instance(path, (str, os.PathLike), name="path")
+    path = pathlib.Path(path)
+    if path.suffix != ".keras":
+        raise ValueError(
+            f"`path` must end in '.keras'. Got: {str(path)!r}. Rename it, or "
+            "use `tl_keras.serving.export` for a SavedModel."
+        )
+    return path

@@ -1,0 +1,315 @@
+"""What a run found out, as `results.json` and as a table."""
+
+import dataclasses
+import json
+import math
+import os
+import pathlib
+import platform
+
+import numpy as np
+
+from tl_keras import checks
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Results:
+    """The content of `results.json`.
+
+    Attributes:
+        dataset: Name of the data set.
+        encoder: Name of the encoder.
+        plan: Name of the plan.
+        seed: Seed of the run.
+        data_fingerprint: Hexadecimal digest of the data's content.
+        parameters: `trained` and `frozen`: how many parameters trained in
+            any phase, and how many in none.
+        phases: One dict per phase, in order: `name`, `groups` (names of the
+            layer groups that trained), `epochs`, `seconds`,
+            `best_validation_score` (None without validation),
+            `trained_parameters`, `frozen_parameters`.
+        test: The fields of an `Evaluation` on the test split; None if there
+            is no such split.
+        versions: Versions of `tl_keras`, `tensorflow`, `keras`, `numpy` and
+            `python`.
+    """
+
+    dataset: str
+    encoder: str
+    plan: str
+    seed: int
+    data_fingerprint: str
+    parameters: dict[str, int]
+    phases: list[dict]
+    test: dict | None
+    versions: dict[str, str]
+
+
+def collect(
+    fit_result,
+    evaluation,
+    *,
+    dataset: str,
+    encoder: str,
+    plan: str,
+    seed: int,
+    data_fingerprint: str,
+) -> Results:
+    """The results of a run that has just ended, with the versions in use.
+
+    Args:
+        fit_result: What `tl_keras.fit` returned.
+        evaluation: What `tl_keras.evaluate` returned for the test split, or
+            None if there is no such split.
+        dataset: Name of the data set.
+        encoder: Name of the encoder.
+        plan: Name of the plan.
+        seed: Seed of the run.
+        data_fingerprint: Of the data's content: `data.fingerprint`.
+
+    Returns:
+        `Results`.
+
+    Example:
+        >>> import types
+        >>> from tl_keras.reports import results
+        >>> phase = types.SimpleNamespace(
+        ...     name="head",
+        ...     groups=("head",),
+        ...     epochs=2,
+        ...     seconds=1.5,
+        ...     best_score=0.9,
+        ...     trained_parameters=30,
+        ...     frozen_parameters=400,
+        ... )
+        >>> found = results.collect(
+        ...     types.SimpleNamespace(
+        ...         phases=(phase,), trained_parameters=30, frozen_parameters=400
+        ...     ),
+        ...     None,
+        ...     dataset="digits",
+        ...     encoder="tiny",
+        ...     plan="linear_probe",
+        ...     seed=0,
+        ...     data_fingerprint="5f3a",
+        ... )
+        >>> found.parameters
+        {'trained': 30, 'frozen': 400}
+        >>> print(results.table(found))
+        digits, tiny, linear_probe, seed 0
+        <BLANKLINE>
+        phase  groups  epochs  seconds  trained  best validation score
+        head   head         2      1.5       30                 0.9000
+        <BLANKLINE>
+        30 of 430 parameters trained.
+    """
+    phases = [
+        {
+            "name": phase.name,
+            "groups": list(phase.groups),
+            "epochs": phase.epochs,
+            "seconds": phase.seconds,
+            "best_validation_score": phase.best_score,
+            "trained_parameters": phase.trained_parameters,
+            "frozen_parameters": phase.frozen_parameters,
+        }
+        for phase in fit_result.phases
+    ]
+    return Results(
+        dataset=dataset,
+        encoder=encoder,
+        plan=plan,
+        seed=seed,
+        data_fingerprint=data_fingerprint,
+        parameters={
+            "trained": fit_result.trained_parameters,
+            "frozen": fit_result.frozen_parameters,
+        },
+        phases=phases,
+        test=None if evaluation is None else evaluation.as_dict(),
+        versions=_versions(),
+    )
+
+
+def write(results: Results, path) -> pathlib.Path:
+    """Writes results as JSON.
+
+    JSON knows neither NaN nor infinity: both are written as null, and `read`
+    gives None for them. A file of that name is replaced once the new one is
+    whole.
+
+    Args:
+        results: `Results`, with NumPy numbers or plain ones.
+        path: File name. Missing folders are made.
+
+    Returns:
+        The path.
+
+    Raises:
+        TypeError: If `results` is something else, or holds what JSON cannot.
+    """
+    checks.instance(
+        results, Results, name="results", hint="`results.collect` makes one."
+    )
+    text = _json(_plain(dataclasses.asdict(results))) + "\n"
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def read(path) -> Results:
+    """Reads what `write` wrote.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is no JSON, or has other entries.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There are no results at {str(path)!r}. A run writes them when "
+            "it ends; name a workdir of a run that has ended."
+        )
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{str(path)!r} cannot be read as JSON: {error}. Expected a file "
+            "that `tl_keras` wrote; run again to replace it."
+        ) from error
+    expected = [field.name for field in dataclasses.fields(Results)]
+    got = sorted(entries) if isinstance(entries, dict) else type(entries)
+    if got != sorted(expected):
+        raise ValueError(
+            f"{str(path)!r} holds no results of this version of tl_keras. "
+            f"Got: {got}. Expected the entries {expected}; run again to "
+            "replace it."
+        )
+    return Results(**entries)
+
+
+def table(results: Results) -> str:
+    """Results for a person to read: phases, then the figures on the test part.
+
+    Args:
+        results: From `collect` or `read`.
+
+    Returns:
+        Lines of text without a last line break.
+    """
+    checks.instance(
+        results, Results, name="results", hint="`results.collect` makes one."
+    )
+    total = sum(results.parameters.values())
+    lines = [
+        f"{results.dataset}, {results.encoder}, {results.plan}, "
+        f"seed {results.seed}",
+        "",
+        *_phase_lines(results.phases),
+        "",
+        f"{results.parameters['trained']:,} of {total:,} parameters trained.",
+    ]
+    if results.test is not None:
+        # scikit-learn takes a second to import, and reading needs none of it.
+        from tl_keras.evaluation import metrics
+
+        lines += ["", f"Test: {metrics.Evaluation(**results.test)}"]
+    return "\n".join(lines)
+
+
+def _phase_lines(phases) -> list[str]:
+    header = (
+        "phase",
+        "groups",
+        "epochs",
+        "seconds",
+        "trained",
+        "best validation score",
+    )
+    rows = [header]
+    for phase in phases:
+        score = phase["best_validation_score"]
+        rows.append(
+            (
+                phase["name"],
+                _span(phase["groups"]),
+                str(phase["epochs"]),
+                f"{phase['seconds']:.1f}",
+                f"{phase['trained_parameters']:,}",
+                "none" if score is None else f"{score:.4f}",
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if index < 2 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells))
+    return lines
+
+
+def _span(groups) -> str:
+    """All of a few groups; the first and the last of many."""
+    if len(groups) <= 2:
+        return ", ".join(groups)
+    return f"{groups[0]} ... {groups[-1]} ({len(groups)})"
+
+
+def _versions() -> dict[str, str]:
+    # TensorFlow takes seconds to import, and reading results needs none of it.
+    import keras
+    import tensorflow as tf
+
+    import tl_keras
+
+    return {
+        "tl_keras": tl_keras.__version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _plain(value):
+    """The same with Python's own numbers and lists, and None for NaN."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _json(value, indent: str = "") -> str:
+    """JSON with a line for each entry, and for each innermost list or dict.
+
+    `json.dumps(indent=2)` gives a confusion matrix a line per number.
+    """
+    inner = indent + "  "
+    if isinstance(value, dict) and (not indent or _is_nested(value.values())):
+        items = [
+            f"{inner}{json.dumps(key, ensure_ascii=False)}: "
+            f"{_json(item, inner)}"
+            for key, item in value.items()
+        ]
+        return "{\n" + ",\n".join(items) + f"\n{indent}}}"
+    if isinstance(value, list) and _is_nested(value):
+        items = [inner + _json(item, inner) for item in value]
+        return "[\n" + ",\n".join(items) + f"\n{indent}]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _is_nested(values) -> bool:
+    return any(isinstance(value, (dict, list)) for value in values)

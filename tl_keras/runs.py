@@ -1,0 +1,229 @@
+"""One run: from a config to a trained model with its results in a folder."""
+
+import dataclasses
+
+import keras
+
+from tl_keras import checks
+from tl_keras import configs
+from tl_keras import encoders
+from tl_keras import heads
+from tl_keras import models
+from tl_keras import serving
+from tl_keras import workdirs
+from tl_keras.data import sources
+from tl_keras.data.augmentation import Augmentation
+from tl_keras.evaluation import metrics
+from tl_keras.reports import plots
+from tl_keras.reports import results as reports
+from tl_keras.training import fit as training
+from tl_keras.training import strategies
+from tl_keras.tuning import plans
+
+
+@dataclasses.dataclass(frozen=True)
+class RunResult:
+    """What a run leaves, beside the files in its workdir.
+
+    Attributes:
+        config: The config that was run.
+        workdir: Where its files are.
+        model: The trained `keras.Model`.
+        fit: The `FitResult`: phases, scores and history.
+        test: The `Evaluation` on the test part, or None if the data has none.
+        report: What `results.json` holds.
+    """
+
+    config: configs.RunConfig
+    workdir: workdirs.Workdir
+    model: keras.Model
+    fit: training.FitResult
+    test: metrics.Evaluation | None
+    report: reports.Results
+
+
+def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
+    """Trains, evaluates, saves and exports what a config says.
+
+    This is what `tl-keras finetune` does. It prints the config, the progress
+    of each phase and a table of results, and writes into the workdir:
+    `config.json`, `log.csv`, `model.keras`, `results.json`, `curves.png`,
+    `confusion.png` and `export/1`.
+
+    Args:
+        config: A `tl_keras.configs.RunConfig` with a `workdir`.
+        overwrite: Whether a run that the workdir holds may be replaced.
+        verbose: 0 prints nothing; "auto", 1 and 2 are those of `fit`.
+
+    Returns:
+        A `RunResult`.
+
+    Raises:
+        TypeError: If `config` is no `RunConfig`.
+        ValueError: If a name or value in it does not fit, or the workdir
+            holds a run already.
+        OSError: If data or weights are missing, or a file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> import tl_keras
+        >>> from tl_keras import configs
+        >>> config = configs.load(
+        ...     overrides=[
+        ...         "data.train_examples=100",
+        ...         "plan.name=linear_probe",
+        ...         "plan.options.epochs=1",
+        ...         f"workdir={tempfile.mkdtemp()}",
+        ...     ]
+        ... )
+        >>> results = tl_keras.run(config, verbose=0)
+        >>> results.test.num_examples
+        359
+    """
+    checks.instance(config, configs.RunConfig, name="config")
+    workdir = workdirs.make(config.workdir)
+    workdir.check(overwrite=overwrite)
+    say = print if verbose else _say_nothing
+    say(_headline(config))
+    with strategies.strategy(config.strategy):
+        encoder = _encoder(config)
+        data = load_data(config.data, encoder.image_size, config.seed)
+        say(_summary(data), end="\n\n")
+        model = _model(config, encoder, data.num_classes)
+        # The earlier run goes only now that nothing is missing for this one.
+        workdir.prepare(overwrite=overwrite)
+        workdirs.write_config(workdir, config)
+        fitted = training.fit(
+            model,
+            data,
+            _plan(config),
+            workdir=workdir.path,
+            seed=config.seed,
+            callbacks=_callbacks(config, workdir),
+            class_weight=config.class_weight,
+            range_probe=config.range_probe,
+            verbose=verbose,
+        )
+    # Saved first: whatever fails from here on, the training is not lost.
+    models.save(model, workdir.model)
+    test = _evaluation(model, data)
+    report = reports.collect(
+        fitted,
+        test,
+        dataset=data.name,
+        encoder=encoder.name,
+        plan=config.plan.name,
+        seed=config.seed,
+        data_fingerprint=data.fingerprint,
+    )
+    reports.write(report, workdir.results)
+    say("\n" + reports.table(report))
+    _draw(workdir, fitted, test)
+    serving.export(
+        model,
+        workdir.export,
+        class_names=data.class_names,
+        keep_aspect_ratio=config.data.keep_aspect_ratio,
+    )
+    say(f"\nThe model, the results and the export are in {workdir.path}")
+    return RunResult(
+        config=config,
+        workdir=workdir,
+        model=model,
+        fit=fitted,
+        test=test,
+        report=report,
+    )
+
+
+def _say_nothing(*_, **__):
+    pass
+
+
+def _headline(config) -> str:
+    """The three names, and every field that is not at its default."""
+    defaults = configs.describe(configs.RunConfig()).splitlines()
+    lines = [
+        f"  {line}"
+        for line in configs.describe(config).splitlines()
+        if line not in defaults
+    ]
+    names = f"{config.encoder.name}, {config.data.name}, {config.plan.name}"
+    return "\n".join([names, *lines])
+
+
+def _encoder(config):
+    if config.encoder.weights is None:
+        # Keras draws initial weights from its global seed.
+        keras.utils.set_random_seed(config.seed)
+    return encoders.load(
+        config.encoder.name,
+        config.data.image_size,
+        config.encoder.weights,
+        channels=config.data.channels,
+        **config.encoder.options,
+    )
+
+
+def load_data(config: configs.DataConfig, image_size: int, seed: int):
+    """The data that a config names, at the image size of its encoder."""
+    return sources.load(
+        config.name,
+        image_size=image_size,
+        batch_size=config.batch_size,
+        seed=seed,
+        channels=config.channels,
+        validation_fraction=config.validation_fraction,
+        train_examples=config.train_examples,
+        keep_aspect_ratio=config.keep_aspect_ratio,
+        data_dir=config.data_dir,
+    )
+
+
+def _summary(data) -> str:
+    counts = ", ".join(
+        f"{count:,} {split}"
+        for split, count in data.num_examples.items()
+        if count
+    )
+    return (
+        f"{data.name}: {data.num_classes} classes at {data.image_size} px; "
+        f"{counts} images"
+    )
+
+
+def _model(config, encoder, num_classes):
+    head = heads.Classifier(
+        num_classes=num_classes, **dataclasses.asdict(config.head)
+    )
+    policy = None if config.precision == "float32" else config.precision
+    return models.build(encoder, head, dtype_policy=policy, seed=config.seed)
+
+
+def _plan(config):
+    options = dict(config.plan.options)
+    if config.augmentation != Augmentation():
+        options["augmentation"] = config.augmentation
+    return plans.make(config.plan.name, **options)
+
+
+def _callbacks(config, workdir):
+    if not config.tensorboard:
+        return ()
+    from tl_keras import boards
+
+    return (boards.EpochScalars(workdir.tensorboard),)
+
+
+def _evaluation(model, data):
+    if data.test is None:
+        return None
+    return metrics.evaluate(model, data.test, class_names=data.class_names)
+
+
+def _draw(workdir, fitted, test):
+    plots.curves(fitted.history, workdir.curves)
+    if test is not None:
+        plots.confusion(
+            test.confusion_matrix, list(test.per_class), workdir.confusion
+        )

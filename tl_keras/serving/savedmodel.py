@@ -1,0 +1,240 @@
+"""A classifier as a versioned SavedModel for TensorFlow Serving."""
+
+import os
+import pathlib
+import shutil
+import tempfile
+
+import tensorflow as tf
+
+from tl_keras import checks
+from tl_keras import models
+from tl_keras.data import images as data_images
+
+# TensorFlow Serving reads versions as int64.
+_LAST_VERSION = 2**63 - 1
+
+
+def export(
+    model, directory, *, class_names=None, keep_aspect_ratio: bool = False
+) -> pathlib.Path:
+    """Writes a new version of a model to serve: images in, names out.
+
+    The version is the folder `directory/N`, where N is one more than the
+    highest version there, 1 in a new directory. It appears only when it is
+    complete, so a server may watch the directory, which is its
+    `model_base_path`. Other names in the directory are left alone; TensorFlow
+    Serving ignores them too.
+
+    The signature `serving_default` takes `images`, uint8
+    `[batch, height, width, channels]` of any height and width, resized inside
+    as they were in training. It returns `probabilities`, float32
+    `[batch, num_classes]`, and `class_names`, string `[batch, num_classes]`:
+    the names stand in every row, since the row format of TensorFlow Serving's
+    REST interface wants the batch first in each output. The names are also
+    beside the graph, one a line, in `assets.extra/labels.txt`.
+
+    Whoever loads the SavedModel needs TensorFlow, and neither Keras nor
+    tl_keras. Each variable is stored once (`model.export` stores it twice).
+
+    Args:
+        model: A built Functional or Sequential `keras.Model` with one input,
+            images `[batch, height, width, channels]` with pixels 0..255, and
+            one output, logits or probabilities `[batch, num_classes]`.
+        directory: Local folder of the model's versions; made where missing.
+        class_names: Names of the classes in the order of the outputs. By
+            default those that `fit` left in the model, else "0", "1", ...
+        keep_aspect_ratio: How the images were resized in training.
+
+    Returns:
+        The path of the new version.
+
+    Raises:
+        TypeError: If `model` is no `keras.Model` with known shapes.
+        ValueError: If the model is not as described, if `class_names` has
+            another length than the outputs, or if `directory` is no local
+            folder or has no version free.
+        OSError: If `directory` cannot be written; a `NotADirectoryError` if
+            it is a file.
+        tf.errors.OpError: If the disk is full, among others. Whatever goes
+            wrong, no version is left behind.
+
+    Example:
+        >>> import keras, os, tempfile, tl_keras
+        >>> model = keras.Sequential(
+        ...     [
+        ...         keras.Input((8, 8, 3)),
+        ...         keras.layers.Flatten(),
+        ...         keras.layers.Dense(2),
+        ...     ]
+        ... )
+        >>> directory = os.path.join(tempfile.mkdtemp(), "pets")
+        >>> path = tl_keras.serving.export(
+        ...     model, directory, class_names=["cat", "dog"]
+        ... )
+        >>> path.name
+        '1'
+        >>> (path / "assets.extra" / "labels.txt").read_text().split()
+        ['cat', 'dog']
+    """
+    _check_model(model)
+    names = _class_names(class_names, model)
+    directory = _checked_directory(directory)
+    served = _Served(model, names, keep_aspect_ratio)
+    # Written beside the versions and renamed in one step: an error on the way
+    # leaves no half version.
+    beside = _folder_beside(directory)
+    try:
+        tf.saved_model.save(served, beside, signatures=served.serve)
+        extra = beside / "assets.extra"
+        extra.mkdir()
+        labels = "".join(f"{name}\n" for name in names)
+        (extra / "labels.txt").write_text(labels, encoding="utf-8")
+        beside.chmod(0o755)  # `mkdtemp` shuts out the server's user.
+        return _rename_to_next_version(beside, directory)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+class _Served(tf.Module):
+    """What is stored: the variables, once, and the function that serves.
+
+    The Keras model itself is no attribute. Keras tracks a variable along
+    several roads, and each would be written to the file.
+    """
+
+    def __init__(self, model, class_names, keep_aspect_ratio):
+        super().__init__()
+        self.model_variables = [v.value for v in model.variables]
+        self.serve = _serving_function(model, class_names, keep_aspect_ratio)
+
+
+def _serving_function(model, class_names, keep_aspect_ratio):
+    height, width, channels = model.inputs[0].shape[1:]
+    are_logits = models.outputs_are_logits(model)
+    resized = height is not None and height == width
+
+    def serve(images):
+        if resized:
+            images = data_images.resize(images, height, keep_aspect_ratio)
+        pixels = tf.cast(images, model.inputs[0].dtype)
+        outputs = tf.cast(model(pixels, training=False), tf.float32)
+        probabilities = tf.nn.softmax(outputs) if are_logits else outputs
+        names = tf.tile([class_names], [tf.shape(probabilities)[0], 1])
+        return {"probabilities": probabilities, "class_names": names}
+
+    free = [None, None, None, channels]
+    shape = free if resized else [None, height, width, channels]
+    return tf.function(serve, [tf.TensorSpec(shape, tf.uint8, "images")])
+
+
+def _check_model(model):
+    if not getattr(model, "inputs", None) or not getattr(
+        model, "outputs", None
+    ):
+        raise TypeError(
+            "`model` has no inputs and outputs of known shape. Got: "
+            f"{type(model).__name__}. Expected a built Functional or "
+            "Sequential `keras.Model`, such as `tl_keras.build` returns."
+        )
+    shapes = [
+        [tuple(tensor.shape) for tensor in tensors]
+        for tensors in (model.inputs, model.outputs)
+    ]
+    ranks = [[len(shape) for shape in group] for group in shapes]
+    if ranks != [[4], [2]] or not shapes[1][0][1]:
+        raise ValueError(
+            "The model is no image classifier. Got inputs of shape "
+            f"{shapes[0]} and outputs of shape {shapes[1]}. Expected one "
+            "input (batch, height, width, channels) and one output (batch, "
+            "num_classes)."
+        )
+    if shapes[1][0][1] < 2:
+        raise ValueError(
+            "The model has 1 output. Expected one per class, so at least 2; "
+            "a yes-or-no question has two classes."
+        )
+
+
+def _class_names(class_names, model) -> list[str]:
+    """The names to use, one per output of the model."""
+    num_classes = model.outputs[0].shape[1]
+    if class_names is None:
+        card = models.card(model)
+        class_names = card.class_names if card else None
+    if class_names is None:
+        class_names = range(num_classes)
+    names = [str(name) for name in class_names]
+    if len(names) != num_classes:
+        raise ValueError(
+            f"`class_names` does not fit the model. Got: {len(names)} names, "
+            f"{names[:5]}. Expected {num_classes}, one per output."
+        )
+    broken = [name for name in names if len(name.splitlines()) != 1]
+    if broken:
+        raise ValueError(
+            "A class name is empty or holds a line break. Got: "
+            f"{broken[0]!r}. Expected one line each, as in labels.txt."
+        )
+    return names
+
+
+def _checked_directory(directory) -> pathlib.Path:
+    checks.instance(directory, (str, os.PathLike), name="directory")
+    if "://" in os.fspath(directory):
+        raise ValueError(
+            f"`directory` is not local. Got: {directory!r}. Expected a folder "
+            "on this machine; export there, then copy the version as a whole."
+        )
+    directory = pathlib.Path(directory)
+    if directory.exists() and not directory.is_dir():
+        raise NotADirectoryError(
+            f"`directory` is a file. Got: {str(directory)!r}. Expected a "
+            "folder for the model's versions, or a new name."
+        )
+    _next_version(directory)
+    return directory
+
+
+def _folder_beside(directory: pathlib.Path) -> pathlib.Path:
+    """A new hidden folder in `directory`, on the versions' file system."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        return pathlib.Path(tempfile.mkdtemp(dir=directory, prefix=".export-"))
+    except OSError as error:
+        raise type(error)(
+            error.errno,
+            f"`directory` cannot be written ({error.strerror}). Choose "
+            "another folder, or change its permissions. Got",
+            str(directory),
+        ) from error
+
+
+def _rename_to_next_version(beside, directory) -> pathlib.Path:
+    while True:
+        version = directory / str(_next_version(directory))
+        try:
+            beside.rename(version)
+            return version
+        except OSError:
+            if not version.exists():
+                raise
+            # Another export took the number a moment ago: the next one, then.
+
+
+def _next_version(directory: pathlib.Path) -> int:
+    """One more than the highest version; "007" is 7, as for the server."""
+    entries = directory.iterdir() if directory.is_dir() else ()
+    versions = [
+        int(entry.name)
+        for entry in entries
+        if entry.name.isascii() and entry.name.isdecimal()
+    ]
+    version = max(versions, default=0) + 1
+    if version > _LAST_VERSION:
+        raise ValueError(
+            f"`directory` has no version free. Got: {version - 1} as the "
+            f"highest in {str(directory)!r}. Expected at most "
+            f"{_LAST_VERSION - 1}; rename that entry."
+        )
+    return version

@@ -1,0 +1,1 @@
+"""Training: a plan carried out by `model.fit`, phase by phase."""

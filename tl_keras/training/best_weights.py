@@ -1,0 +1,74 @@
+"""Keeping the weights of the best epoch."""
+
+import math
+
+import keras
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Remembers the best weights over all phases, and puts them back.
+
+    One object goes through all phases, so that a phase that only loses ends
+    with the weights it began with. Equal scores are decided by the lower
+    validation loss, then for the earlier epoch.
+
+    Args:
+        network: The user's `keras.Model`.
+        monitor: Name of the score in Keras' logs, e.g. `"val_accuracy"`; None
+            keeps what the last epoch gave.
+    """
+
+    def __init__(self, network, monitor: str | None):
+        super().__init__()
+        self.network = network
+        self.monitor = monitor
+        self.score = None
+        self.phase_score = None
+        self._rank = None
+        self._weights = None
+
+    def callbacks(self) -> list:
+        """What `model.fit` is to call: this object, if it has a monitor."""
+        return [] if self.monitor is None else [self]
+
+    def on_train_begin(self, logs=None):
+        self.phase_score = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.monitor not in logs:
+            raise ValueError(
+                f"`monitor` is not among the scores. Got: {self.monitor!r}. "
+                f"Expected one of: {', '.join(map(repr, logs))}."
+            )
+        score = float(logs[self.monitor])
+        rank = (
+            self._better(score),
+            -float(logs.get("val_loss", math.inf)),
+        )
+        if self.phase_score is None or rank[0] > self._better(self.phase_score):
+            self.phase_score = score
+        if math.isnan(score) or (self._rank and rank <= self._rank):
+            return
+        self.score, self._rank = score, rank
+        self._weights = self.network.get_weights()
+
+    def restore(self):
+        """Puts the best weights back into the network, in place."""
+        if self._weights is not None:
+            self.network.set_weights(self._weights)
+
+    def _better(self, score: float) -> float:
+        return score if higher_is_better(self.monitor) else -score
+
+
+def higher_is_better(monitor: str) -> bool:
+    """Whether a larger value of a score is the better one.
+
+    Losses and errors fall; every other score rises.
+
+    Example:
+        >>> higher_is_better("val_accuracy"), higher_is_better("val_loss")
+        (True, False)
+    """
+    falling = ("loss", "error", "mse", "mae", "crossentropy", "divergence")
+    return not monitor.lower().endswith(falling)

@@ -1,0 +1,256 @@
+"""Training a model by a plan, phase by phase."""
+
+import dataclasses
+import pathlib
+import sys
+
+import keras
+
+from tl_keras import checks
+from tl_keras import models
+from tl_keras.training import best_weights
+from tl_keras.training import feeds
+from tl_keras.training import log
+from tl_keras.training import losses
+from tl_keras.training import range_probe as probes
+from tl_keras.training import strategies
+from tl_keras.training.phase_training import PhaseResult
+from tl_keras.training.phase_training import PhaseTraining
+from tl_keras.training.phase_training import count_parameters
+from tl_keras.tuning import groups as layer_groups
+from tl_keras.tuning.phases import Phase
+from tl_keras.tuning.phases import Plan
+
+
+@dataclasses.dataclass(frozen=True)
+class FitResult:
+    """What `fit` did.
+
+    Attributes:
+        phases: One `PhaseResult` a phase.
+        monitor: Name of the score that chose the weights, or None without
+            validation.
+        best_score: Its value at the weights that the model has now.
+        trained_parameters: Number of parameters that trained in any phase.
+        frozen_parameters: Number of all others.
+        history: One dict an epoch: `phase`, `epoch` (from 1), `seconds`,
+            `learning_rate` (of the head, at its end) and Keras' logs.
+    """
+
+    phases: tuple[PhaseResult, ...]
+    monitor: str | None
+    best_score: float | None
+    trained_parameters: int
+    frozen_parameters: int
+    history: list[dict]
+
+
+def fit(
+    model,
+    data,
+    plan,
+    *,
+    workdir=None,
+    seed: int = 0,
+    callbacks=(),
+    loss=None,
+    metrics=None,
+    monitor: str | None = None,
+    groups=None,
+    class_weight=None,
+    range_probe: str = "stop",
+    validation_data=None,
+    verbose="auto",
+) -> FitResult:
+    """Trains a model in place, phase by phase, and keeps the best weights.
+
+    Each phase is one `model.fit` of a training model that shares the weights
+    of `model` and in which the frozen layer groups are in inference mode.
+    `model` itself is not compiled, and its layers' `trainable` is left as it
+    is: a layer that you froze stays frozen. At the end the model has the
+    weights of the epoch with the best validation score of all phases.
+
+    Args:
+        model: A Functional or Sequential `keras.Model`, e.g. from `build`.
+        data: A `tl_keras.data.Data` value, or a `tf.data.Dataset` of
+            `(images, labels)` batches.
+        plan: A `Plan`, e.g. `tl_keras.plans.head_then_top()`, or one `Phase`.
+        workdir: Folder for `log.csv`, a row an epoch; None writes none.
+        seed: Of the order of examples, augmentation and dropout.
+        callbacks: Keras callbacks. Each phase is a training of its own to
+            them; their `model` is the training model, and its `save` writes
+            the user's.
+        loss: A Keras loss; None is the cross-entropy, of logits or
+            probabilities as the model has them.
+        metrics: Keras metrics; None is the accuracy.
+        monitor: The score that chooses the best epoch; None is
+            `"val_accuracy"` where there is one, else `"val_loss"`. A loss or
+            error is best when low, any other score when high.
+        groups: Group name to its layers, in graph order, for a model that
+            was made elsewhere.
+        class_weight: Class number to weight of its examples, or
+            `"balanced"` for weights inverse to the classes' counts.
+        range_probe: What happens when the first batch is not scaled as the
+            encoder expects: `"stop"`, `"warn"` or `"off"`.
+        validation_data: Validation batches beside a bare dataset.
+        verbose: 0, 1 or 2 as in Keras; `"auto"` is a progress bar on a
+            terminal, else a line an epoch.
+
+    Returns:
+        A `FitResult`.
+
+    Raises:
+        TypeError, ValueError: If an argument does not fit; before training.
+        FloatingPointError: If the loss becomes NaN or infinite.
+
+    Example:
+        >>> import numpy as np
+        >>> import tl_keras
+        >>> rng = np.random.default_rng(0)
+        >>> images = rng.integers(0, 256, (20, 32, 32, 3), "uint8")
+        >>> data = tl_keras.data.from_arrays(train=(images, [0, 1] * 10))
+        >>> model = tl_keras.build(
+        ...     tl_keras.encoders.load("tiny"),
+        ...     tl_keras.heads.Classifier(num_classes=2),
+        ... )
+        >>> plan = tl_keras.plans.linear_probe(epochs=2)
+        >>> result = tl_keras.fit(model, data, plan, verbose=0)
+        >>> [phase.groups for phase in result.phases]
+        [('head',)]
+    """
+    checks.instance(model, keras.Model, name="model")
+    if isinstance(plan, Phase):
+        plan = Plan(plan.name, [plan])
+    checks.instance(
+        plan, Plan, name="plan", hint="Write e.g. `tl_keras.plans.full()`."
+    )
+    checks.integer(seed, name="seed")
+    card = models.card(model)
+    if groups is None and card is not None:
+        groups = card.groups
+    resolved = layer_groups.resolve(model, groups)
+    with strategies.scope_of(model) as strategy:
+        feed = feeds.make(
+            data,
+            validation_data,
+            num_classes=model.output_shape[-1],
+            replicas=strategy.num_replicas_in_sync,
+            class_weight=class_weight,
+            seed=seed,
+        )
+        training = PhaseTraining(
+            model=model,
+            groups=resolved,
+            feed=feed,
+            loss=_loss(model, loss, plan),
+            metrics=_metrics(metrics, loss),
+            starting_point=_starting_point(resolved, plan),
+            seed=seed,
+            callbacks=tuple(callbacks),
+            verbose=_verbosity(verbose),
+        )
+        # Mistakes in any phase are told before the first one trains.
+        trained_weights = [
+            weight
+            for phase in plan.phases
+            for weight in training.check(phase)
+        ]
+        first_batch = next(iter(feed.train(Phase(name="probe"), 0, 1)))
+        probes.probe(model, first_batch[0], range_probe)
+        rows = log.EpochLog(_log_path(workdir))
+        best = best_weights.BestWeights(
+            model, _monitor(monitor, training.metrics, feed.validates)
+        )
+        results = []
+        try:
+            for phase in plan.phases:
+                results.append(training.run(phase, best, rows))
+                # The next phase goes on from the best weights.
+                best.restore()
+        finally:
+            # After an error or an interrupt the model has good weights too.
+            best.restore()
+    if card is not None and getattr(data, "class_names", None):
+        models.set_card(
+            model,
+            dataclasses.replace(card, class_names=tuple(data.class_names)),
+        )
+    trained, frozen = count_parameters(trained_weights, model)
+    return FitResult(
+        phases=tuple(results),
+        monitor=best.monitor,
+        best_score=best.score,
+        trained_parameters=trained,
+        frozen_parameters=frozen,
+        history=rows.rows,
+    )
+
+
+def _loss(model, loss, plan):
+    if loss is None:
+        return losses.Crossentropy(from_logits=models.outputs_are_logits(model))
+    name = loss if isinstance(loss, str) else type(loss).__name__
+    softens = [
+        phase.name
+        for phase in plan.phases
+        if phase.label_smoothing
+        or phase.augmentation.mixup
+        or phase.augmentation.cutmix
+    ]
+    if softens and name.lower().startswith("sparse"):
+        raise ValueError(
+            f"Phases {softens} turn labels into probabilities (label "
+            f"smoothing, MixUp or CutMix). Got `loss`: {name}, which takes "
+            "class numbers. Leave `loss` out, or switch those off."
+        )
+    return loss
+
+
+def _metrics(metrics, loss) -> list:
+    if metrics is not None:
+        return list(metrics)
+    return [losses.accuracy] if loss is None else []
+
+
+def _monitor(monitor, metrics, validates: bool) -> str | None:
+    if monitor is None and not validates:
+        return None
+    if monitor is None:
+        return "val_accuracy" if _have_accuracy(metrics) else "val_loss"
+    if monitor.startswith("val_") and not validates:
+        raise ValueError(
+            f"`monitor` is {monitor!r}, and there is no validation data. Leave "
+            "`monitor` out (the last epoch is kept), or give validation data."
+        )
+    return monitor
+
+
+def _have_accuracy(metrics) -> bool:
+    names = [getattr(m, "name", getattr(m, "__name__", m)) for m in metrics]
+    return "accuracy" in names
+
+
+def _starting_point(groups, plan) -> dict:
+    if not any(phase.starting_point_strength for phase in plan.phases):
+        return {}
+    return {
+        id(weight): weight.numpy()
+        for group in groups.names[:-1]
+        for operation in groups.members[group]
+        for weight in getattr(operation, "trainable_weights", ())
+    }
+
+
+def _log_path(workdir):
+    if workdir is None:
+        return None
+    folder = pathlib.Path(workdir)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / "log.csv"
+
+
+def _verbosity(verbose) -> int:
+    checks.one_of(verbose, ["auto", 0, 1, 2], name="verbose")
+    if verbose == "auto":
+        return 1 if sys.stdout.isatty() else 2
+    return verbose

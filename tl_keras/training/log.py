@@ -1,0 +1,49 @@
+"""The log of a run: one row an epoch."""
+
+import csv
+import os
+import pathlib
+import time
+
+import keras
+
+
+class EpochLog(keras.callbacks.Callback):
+    """Collects a row an epoch, and keeps them in a CSV file.
+
+    Args:
+        path: The CSV file, or None for none. It is written anew after each
+            epoch and put in place whole.
+    """
+
+    def __init__(self, path=None):
+        super().__init__()
+        self.rows = []
+        self.phase_name = None
+        self._path = None if path is None else pathlib.Path(path)
+        self._began = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._began = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.rows.append(
+            {
+                "phase": self.phase_name,
+                "epoch": epoch + 1,
+                "seconds": round(time.perf_counter() - self._began, 3),
+                "learning_rate": float(self.model.optimizer.learning_rate),
+                **{name: float(value) for name, value in logs.items()},
+            }
+        )
+        if self._path is not None:
+            self._write()
+
+    def _write(self):
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        beside = self._path.with_suffix(".csv.part")
+        with beside.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns, restval="")
+            writer.writeheader()
+            writer.writerows(self.rows)
+        os.replace(beside, self._path)

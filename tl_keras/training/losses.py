@@ -1,0 +1,85 @@
+"""Loss and accuracy that take class numbers or class probabilities.
+
+Label smoothing, MixUp and CutMix turn the training labels into
+probabilities, while validation keeps the class numbers: one loss and one
+metric serve both.
+"""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("tl_keras")
+class Crossentropy(keras.losses.Loss):
+    """Cross-entropy of labels given as class numbers or probabilities.
+
+    Args:
+        from_logits: Whether predictions lack their softmax.
+
+    Example:
+        >>> import numpy as np
+        >>> loss = Crossentropy()
+        >>> logits = np.array([[2.0, 0.0]], "float32")
+        >>> by_number = float(loss(np.array([0]), logits))
+        >>> by_number == float(loss(np.array([[1.0, 0.0]]), logits))
+        True
+    """
+
+    def __init__(self, from_logits: bool = True, name="crossentropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.from_logits = from_logits
+
+    def call(self, y_true, y_pred):
+        return ops.categorical_crossentropy(
+            class_probabilities(y_true, ops.shape(y_pred)[-1], y_pred.dtype),
+            y_pred,
+            from_logits=self.from_logits,
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "from_logits": self.from_logits}
+
+
+def class_probabilities(labels, num_classes: int, dtype="float32"):
+    """Labels as one probability a class.
+
+    Args:
+        labels: Class numbers `(batch,)` or `(batch, 1)`, or probabilities
+            `(batch, num_classes)`.
+        num_classes: Number of classes.
+        dtype: Of the result.
+
+    Returns:
+        Tensor `(batch, num_classes)`.
+
+    Example:
+        >>> class_probabilities([1], 3).numpy().tolist()
+        [[0.0, 1.0, 0.0]]
+    """
+    labels = ops.convert_to_tensor(labels)
+    if len(labels.shape) == 2 and labels.shape[-1] == num_classes:
+        return ops.cast(labels, dtype)
+    if len(labels.shape) == 2:
+        labels = ops.squeeze(labels, axis=-1)
+    return ops.one_hot(labels, num_classes, dtype=dtype)
+
+
+def accuracy(y_true, y_pred):
+    """Whether the most probable class is the right one, per example.
+
+    Args:
+        y_true: Class numbers `(batch,)` or probabilities
+            `(batch, num_classes)`.
+        y_pred: Logits or probabilities `(batch, num_classes)`.
+
+    Returns:
+        Float tensor `(batch,)` of 0 and 1.
+
+    Example:
+        >>> accuracy([1, 0], [[0.1, 0.9], [0.2, 0.8]]).numpy().tolist()
+        [1.0, 0.0]
+    """
+    y_pred = ops.convert_to_tensor(y_pred)
+    right = class_probabilities(y_true, y_pred.shape[-1])
+    hit = ops.equal(ops.argmax(right, axis=-1), ops.argmax(y_pred, axis=-1))
+    return ops.cast(hit, "float32")

@@ -1,0 +1,184 @@
+"""The optimizer of a phase: schedule, and each variable's own rate."""
+
+import keras
+import tensorflow as tf
+
+from tl_keras import checks
+
+
+def learning_rate(phase, steps_per_epoch: int, total_steps: int):
+    """The learning rate of a phase, as a number or a schedule over steps.
+
+    Args:
+        phase: A `Phase`.
+        steps_per_epoch: Optimizer steps in an epoch.
+        total_steps: Optimizer steps in the phase.
+
+    Returns:
+        A float for a constant rate without warm-up, so that callbacks can
+        set it; else a `keras.optimizers.schedules.LearningRateSchedule`.
+
+    Example:
+        >>> from tl_keras.tuning import Phase
+        >>> phase = Phase(name="a", learning_rate=0.1, warmup_epochs=1)
+        >>> rate = learning_rate(phase, steps_per_epoch=10, total_steps=30)
+        >>> [round(float(rate(step)), 3) for step in (0, 5, 10, 20, 30)]
+        [0.0, 0.05, 0.1, 0.05, 0.0]
+    """
+    warmup_steps = round(phase.warmup_epochs * steps_per_epoch)
+    if warmup_steps >= total_steps:
+        raise ValueError(
+            f"The warm-up of phase {phase.name!r} leaves no steps to train. "
+            f"Got: {phase.warmup_epochs} epochs = {warmup_steps} steps of "
+            f"{total_steps}. Lower `warmup_epochs` or raise `epochs`."
+        )
+    peak = phase.learning_rate
+    if phase.schedule == "constant" and not warmup_steps:
+        return peak
+    if phase.schedule == "constant":
+        return keras.optimizers.schedules.PolynomialDecay(
+            0.0, warmup_steps, end_learning_rate=peak, power=1.0
+        )
+    if not warmup_steps:
+        return keras.optimizers.schedules.CosineDecay(peak, total_steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0,
+        total_steps - warmup_steps,
+        warmup_target=peak,
+        warmup_steps=warmup_steps,
+    )
+
+
+def group_factors(phase, names, trained) -> dict[str, float]:
+    """The rate of each trained group as a share of the head's.
+
+    Args:
+        phase: A `Phase`.
+        names: All group names in graph order, the head last.
+        trained: The names of the groups that train.
+
+    Example:
+        >>> from tl_keras.tuning import Phase
+        >>> phase = Phase(name="a", encoder_rate_factor=0.5, depth_decay=0.1)
+        >>> group_factors(phase, ["stem", "stage1", "head"], ["stage1", "head"])
+        {'stage1': 0.5, 'head': 1.0}
+    """
+    for group in phase.rate_factors:
+        checks.one_of(
+            group, names, name=f"rate_factors of phase {phase.name!r}"
+        )
+    factors = {}
+    for group in trained:
+        distance = len(names) - 1 - list(names).index(group)
+        factor = 1.0
+        if distance:
+            factor = phase.encoder_rate_factor
+            factor *= phase.depth_decay ** (distance - 1)
+        factors[group] = factor * phase.rate_factors.get(group, 1.0)
+    return factors
+
+
+def make(
+    phase, rate, settings, *, scale_loss: bool = False
+) -> keras.optimizers.Optimizer:
+    """An optimizer with a rate factor and a weight decay for each variable.
+
+    The factor scales the whole step of a variable, weight decay included;
+    clipping is by the norm of all gradients together. Every phase begins with
+    a fresh optimizer: slots that were gathered at other rates, on another
+    set of weights, are not carried over, and the warm-up covers for them.
+
+    Args:
+        phase: A `Phase`.
+        rate: Learning rate: a number or a schedule.
+        settings: List of `(variable, rate factor, weight decay)`.
+        scale_loss: Whether the model computes in float16, whose small
+            gradients need a scaled loss.
+
+    Returns:
+        A `keras.optimizers.Optimizer`, built for these variables.
+
+    Raises:
+        ValueError: If Keras knows no such optimizer or option.
+    """
+    kind, options = _kind_and_options(phase)
+    factors = {}
+    optimizer = _with_factors(kind, factors, phase.clip_norm)(
+        **{**options, **phase.optimizer_options}, learning_rate=rate
+    )
+    for variable, factor, decay in settings:
+        factors[optimizer._var_key(variable)] = (factor, decay)
+    if scale_loss:
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build([variable for variable, _, _ in settings])
+    return optimizer
+
+
+def _kind_and_options(phase):
+    optimizer = phase.optimizer
+    options = {}
+    if isinstance(optimizer, keras.optimizers.Optimizer):
+        kind = type(optimizer)
+        options = optimizer.get_config()
+    elif optimizer == "sgd":
+        kind, options = keras.optimizers.SGD, {"momentum": 0.9}
+    else:
+        checks.instance(optimizer, str, name=f"optimizer of {phase.name!r}")
+        checks.one_of(optimizer, _names(), name="phase.optimizer")
+        kind = type(keras.optimizers.get(optimizer))
+    # Decay is applied here, by variable: what is left of AdamW is Adam.
+    if kind is keras.optimizers.AdamW:
+        kind = keras.optimizers.Adam
+    said_by_the_phase = (
+        "learning_rate",
+        "weight_decay",
+        "clipnorm",
+        "clipvalue",
+        "global_clipnorm",
+        "name",
+    )
+    return kind, {
+        k: v for k, v in options.items() if k not in said_by_the_phase
+    }
+
+
+def _names() -> list[str]:
+    """The optimizers' names in Keras, in lower case."""
+    kinds = vars(keras.optimizers).items()
+    return sorted(
+        name.lower()
+        for name, kind in kinds
+        if isinstance(kind, type)
+        and issubclass(kind, keras.optimizers.Optimizer)
+        and name not in ("Optimizer", "LossScaleOptimizer", "MultiOptimizer")
+    )
+
+
+def _with_factors(kind, factors, clip_norm):
+    """A subclass of an optimizer class with a rate for each variable."""
+
+    class WithFactors(kind):
+        def _all_reduce_sum_gradients(self, grads_and_vars):
+            # Keras clips each replica's gradients before it adds them up,
+            # which gives other steps than one device takes.
+            summed = super()._all_reduce_sum_gradients(grads_and_vars)
+            if clip_norm is None:
+                return summed
+            gradients = [gradient for gradient, _ in summed]
+            clipped, _ = tf.clip_by_global_norm(gradients, clip_norm)
+            return [
+                (gradient, variable)
+                for gradient, (_, variable) in zip(clipped, summed, strict=True)
+            ]
+
+        def update_step(self, gradient, variable, learning_rate):
+            # Here the variable is a `tf.Variable` without Keras' path, under
+            # a strategy one replica's part; this key is that of the whole.
+            factor, decay = factors[self._var_key(variable)]
+            rate = keras.ops.cast(learning_rate, variable.dtype) * factor
+            if decay:
+                variable.assign_sub(variable * (decay * rate))
+            super().update_step(gradient, variable, rate)
+
+    WithFactors.__name__ = kind.__name__
+    return WithFactors

@@ -1,0 +1,164 @@
+"""The model that a phase trains, sharing its weights with the user's."""
+
+import inspect
+
+import keras
+import tensorflow as tf
+
+from tl_keras import graph
+from tl_keras.tuning import anchoring
+
+
+class TrainingModel(keras.Model):
+    """The user's model with some layer groups frozen in every respect.
+
+    A frozen layer is called in inference mode, so that its BatchNormalization
+    statistics and its Dropout rest too, and its weights are not among
+    `trainable_weights`. Nothing of the user's model is changed for that:
+    neither `trainable` nor what it was compiled with.
+
+    Args:
+        network: A Functional `keras.Model`.
+        trained: The operations of `network` that train; all others are
+            frozen.
+        starting_point: The values of `anchored` from which they are not to
+            stray (L2-SP), or None.
+        anchored: Variables that are pulled to `starting_point`.
+        strength: Of that pull.
+    """
+
+    def __init__(
+        self, network, trained, *, anchored=(), starting_point=(), strength=0.0
+    ):
+        super().__init__(name=network.name)
+        self.network = network
+        # Weights and operations are compared by identity: variables of one
+        # model may have equal values.
+        self._trained_ids = frozenset(id(operation) for operation in trained)
+        self._trained_weights = _distinct(
+            weight
+            for operation in trained
+            for weight in getattr(operation, "trainable_weights", ())
+        )
+        self._anchored = _Hidden(list(anchored))
+        self._starting_point = _Hidden(list(starting_point))
+        self._strength = strength
+        self.built = True
+
+    @property
+    def trainable_weights(self):
+        return list(self._trained_weights.value)
+
+    @property
+    def trainable_variables(self):
+        return self.trainable_weights
+
+    @property
+    def non_trainable_weights(self):
+        trained = {id(weight) for weight in self._trained_weights.value}
+        return [w for w in self.weights if id(w) not in trained]
+
+    @property
+    def non_trainable_variables(self):
+        trained = {id(weight) for weight in self._trained_weights.value}
+        return [v for v in self.variables if id(v) not in trained]
+
+    def trains(self, operation) -> bool:
+        """Whether an operation of the network trains in this phase."""
+        return id(operation) in self._trained_ids
+
+    def call(self, inputs, training=None):
+        return self.walk(
+            inputs,
+            lambda operation: training if self.trains(operation) else False,
+        )
+
+    def walk(self, inputs, mode_of):
+        """Runs the network with a mode for each of its operations.
+
+        Args:
+            inputs: The network's inputs.
+            mode_of: From an operation to its `training` argument, or to None
+                for the argument it was built with.
+
+        Returns:
+            The network's outputs.
+        """
+
+        def call_operation(operation, *args, **kwargs):
+            inner = getattr(operation, "_functional", None) or operation
+            if graph.is_functional(inner):
+                return graph.run(inner, args[0], call_operation)
+            mode = mode_of(operation)
+            if mode is not None and takes_training(operation):
+                kwargs["training"] = mode
+            return operation(*args, **kwargs)
+
+        return graph.run(
+            self.network, self._as_declared(inputs), call_operation
+        )
+
+    def compute_loss(self, *args, training=True, **kwargs):
+        loss = super().compute_loss(*args, training=training, **kwargs)
+        if not training or not self._strength:
+            return loss
+        penalty = anchoring.starting_point_penalty(
+            self._anchored.value, self._starting_point.value, self._strength
+        )
+        # Keras adds up the replicas' losses; each brings its share.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return loss + penalty / replicas
+
+    def save(self, filepath, *args, **kwargs):
+        """Saves the user's model, as callbacks expect it."""
+        return self.network.save(filepath, *args, **kwargs)
+
+    def save_weights(self, filepath, *args, **kwargs):
+        """Saves the weights of the user's model."""
+        return self.network.save_weights(filepath, *args, **kwargs)
+
+    def load_weights(self, filepath, *args, **kwargs):
+        """Loads weights into the user's model, in place."""
+        return self.network.load_weights(filepath, *args, **kwargs)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras averages the replicas' parts of the first batch, which fails
+        # where they differ in size; one part says all that is needed:
+        # https://github.com/keras-team/keras/issues/20585
+        if iterator is not None and tf.distribute.has_strategy():
+            local = tf.distribute.get_strategy().experimental_local_results
+            for _, _, parts in iterator:
+                data_batch = keras.tree.map_structure(
+                    lambda value: local(value)[0], next(parts)
+                )
+                break
+            iterator = None
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+
+    def _as_declared(self, inputs):
+        """Inputs in the dtypes of the network's own inputs."""
+        declared = graph.functional(self.network).inputs
+        given = keras.tree.flatten(inputs)
+        return [
+            value
+            if tensor.dtype == "string"
+            else keras.ops.cast(value, tensor.dtype)
+            for value, tensor in zip(given, declared, strict=True)
+        ]
+
+
+class _Hidden:
+    """A value that Keras neither tracks nor saves."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+def _distinct(weights) -> _Hidden:
+    return _Hidden(list({id(weight): weight for weight in weights}.values()))
+
+
+def takes_training(operation) -> bool:
+    """Whether a layer's `call` has an argument named `training`."""
+    call = getattr(operation, "call", None)
+    return call is not None and "training" in inspect.signature(call).parameters
