@@ -13,10 +13,10 @@ ImageNet file of that model. A trial takes two to five minutes on two cores;
 
 import time
 
-import tl_keras
 from absl import app
 from absl import flags
 
+import tl_keras
 from tl_keras import plans
 
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Prepared CIFAR-10.")
@@ -71,7 +71,9 @@ def main(argv):
     encoder = tl_keras.encoders.load(
         "MobileNetV2", 96, _WEIGHTS.value, alpha=0.35
     )
-    print("| trial | test accuracy | seconds |\n| --- | --- | --- |", flush=True)
+    print(
+        "| trial | test accuracy | seconds |\n| --- | --- | --- |", flush=True
+    )
     for name in chosen:
         model = tl_keras.build(
             encoder,
@@ -79,9 +81,7 @@ def main(argv):
             seed=_SEED.value,
         )
         began = time.perf_counter()
-        tl_keras.fit(
-            model, data, TRIALS[name](), seed=_SEED.value, verbose=0
-        )
+        tl_keras.fit(model, data, TRIALS[name](), seed=_SEED.value, verbose=0)
         seconds = time.perf_counter() - began
         accuracy = tl_keras.evaluate(model, data.test).accuracy
         print(f"| {name} | {accuracy:.4f} | {seconds:.0f} |", flush=True)

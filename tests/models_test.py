@@ -5,10 +5,10 @@ import zipfile
 
 import keras
 import numpy as np
-import tl_keras
 from absl.testing import absltest
 from absl.testing import parameterized
 
+import tl_keras
 from tl_keras import models
 
 

@@ -80,8 +80,9 @@ def operations(model):
     Example:
         >>> import keras
         >>> inputs = keras.Input((2,))
+        >>> names = ("a", "b")
         >>> model = keras.Sequential(
-        ...     [inputs, keras.layers.ReLU(name="a"), keras.layers.ReLU(name="b")]
+        ...     [inputs, *(keras.layers.ReLU(name=name) for name in names)]
         ... )
         >>> [(op.name, [p.name for p in by]) for op, by in operations(model)]
         [('a', []), ('b', ['a'])]

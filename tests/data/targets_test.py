@@ -13,7 +13,7 @@ class ClassWeightTest(parameterized.TestCase):
     def test_balanced_is_what_scikit_learn_gives(self):
         labels = np.repeat([0, 1, 2], [50, 7, 3])
         expected = class_weight.compute_class_weight(
-            "balanced", classes=[0, 1, 2], y=labels
+            "balanced", classes=np.arange(3), y=labels
         )
         weights = targets.balanced_weights(labels, 3)
         np.testing.assert_allclose(list(weights.values()), expected)

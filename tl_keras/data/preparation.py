@@ -60,10 +60,10 @@ class _Plan:
     keep_aspect_ratio: bool
     cache: object
 
-    def fits(self, num_images, shape):
+    def fits(self, num_images, shape, bytes_per_value=1):
         if self.cache != "auto":
             return self.cache
-        needed = num_images * int(np.prod(shape))
+        needed = num_images * int(np.prod(shape)) * bytes_per_value
         return needed <= MEMORY_SHARE * memory.available_bytes()
 
 
@@ -75,9 +75,14 @@ def _from_pixels(splits, plan):
     size = plan.image_size
     if size is None:
         size = _own_size([array.shape[1:3] for array in arrays.values()])
+    first = arrays["train"]
+    count = sum(map(len, arrays.values()))
+    if plan.fits(count, (size, size, first.shape[-1]), first.itemsize):
+        arrays = {
+            split: _shrunk(array, size, plan) for split, array in arrays.items()
+        }
     readers = {
-        split: _in_memory(_shrunk(array, size, plan), size, plan)
-        for split, array in arrays.items()
+        split: _in_memory(array, size, plan) for split, array in arrays.items()
     }
     return readers, size
 
@@ -102,17 +107,17 @@ def _own_size(sizes):
 
 def _shrunk(array, size, plan):
     """The array, or a smaller one of images resized once and for all."""
-    shape = (size, size, array.shape[-1])
-    larger = array[0].size > int(np.prod(shape))
-    if not larger or not plan.fits(len(array), shape):
+    if array.shape[1] * array.shape[2] <= size * size:
         return array
-    batches = [
-        images_.resize(
-            array[start : start + _DECODE_BATCH], size, plan.keep_aspect_ratio
-        ).numpy()
-        for start in range(0, len(array), _DECODE_BATCH)
-    ]
-    return np.concatenate(batches)
+    resized = np.empty((len(array), size, size, array.shape[-1]), array.dtype)
+    # On the CPU, where they would be resized if they were not kept.
+    with tf.device("CPU:0"):
+        for start in range(0, len(array), _DECODE_BATCH):
+            part = slice(start, start + _DECODE_BATCH)
+            resized[part] = images_.resize(
+                array[part], size, plan.keep_aspect_ratio
+            )
+    return resized
 
 
 def _in_memory(array, size, plan):

@@ -84,7 +84,9 @@ def collect(
         ... )
         >>> found = results.collect(
         ...     types.SimpleNamespace(
-        ...         phases=(phase,), trained_parameters=30, frozen_parameters=400
+        ...         phases=(phase,),
+        ...         trained_parameters=30,
+        ...         frozen_parameters=400,
         ...     ),
         ...     None,
         ...     dataset="digits",

@@ -51,21 +51,17 @@ class ReestimateStatistics(keras.callbacks.Callback):
 
     def _estimate(self):
         batches = self._batches(self._epoch).take(MAX_BATCHES)
-        sums = None
-        for count, (images, *_) in enumerate(batches, start=1):
-            # In float64: a variance is a difference of large numbers.
-            seen = [
-                np.stack([mean, variance + np.square(mean)]).astype("float64")
-                for mean, variance in _to_numpy(self._observe(images))
+        # For each layer, and in each batch: its mean and mean of squares.
+        seen = [
+            [
+                np.stack([mean, variance + np.square(mean)])
+                for mean, variance in _to_float64(self._observe(images))
             ]
-            sums = (
-                seen
-                if sums is None
-                else [old + new for old, new in zip(sums, seen, strict=True)]
-            )
+            for images, *_ in batches
+        ]
         layers = trained_layers(self._training_model)
-        for layer, total in zip(layers, sums or [], strict=True):
-            mean, mean_of_squares = total / count
+        for layer, moments in zip(layers, zip(*seen, strict=True), strict=True):
+            mean, mean_of_squares = np.mean(moments, axis=0)
             layer.moving_mean.assign(mean)
             layer.moving_variance.assign(
                 np.maximum(mean_of_squares - np.square(mean), 0.0)
@@ -117,5 +113,9 @@ def _observer(training_model):
     return observe
 
 
-def _to_numpy(pairs):
-    return [(mean.numpy(), variance.numpy()) for mean, variance in pairs]
+def _to_float64(pairs):
+    # A variance is a small difference of large squares.
+    return [
+        (mean.numpy().astype("float64"), variance.numpy().astype("float64"))
+        for mean, variance in pairs
+    ]

@@ -151,9 +151,7 @@ def fit(
         )
         # Mistakes in any phase are told before the first one trains.
         trained_weights = [
-            weight
-            for phase in plan.phases
-            for weight in training.check(phase)
+            weight for phase in plan.phases for weight in training.check(phase)
         ]
         first_batch = next(iter(feed.train(Phase(name="probe"), 0, 1)))
         probes.probe(model, first_batch[0], range_probe)

@@ -39,10 +39,8 @@ def resolve(model, groups=None) -> LayerGroups:
 
     Example:
         >>> import keras
-        >>> model = keras.Sequential(
-        ...     [keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dense(1)]
-        ... )
-        >>> first, second = model.layers
+        >>> first, second = keras.layers.Dense(2), keras.layers.Dense(1)
+        >>> model = keras.Sequential([keras.Input((3,)), first, second])
         >>> resolve(model, {"body": [first], "head": [second]}).names
         ('body', 'head')
     """
