@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import pathlib
+from unittest import mock
 
 import keras
 import numpy as np
@@ -204,6 +205,13 @@ class RunTest(absltest.TestCase):
         with self.assertRaisesRegex(ValueError, "Did you mean 'tiny'"):
             runs.run(config, overwrite=True, verbose=0)
         self.assertEqual(kept.read_text(), "earlier")
+
+    def test_a_missing_tensorboard_leaves_the_workdir_alone(self):
+        config = dataclasses.replace(self.config, tensorboard=True)
+        with mock.patch.dict("sys.modules", {"tensorboard": None}):
+            with self.assertRaisesRegex(ImportError, "not installed"):
+                runs.run(config, verbose=0)
+        self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_data_without_a_test_part_ends_without_test_scores(self):
         rng = np.random.default_rng(0)

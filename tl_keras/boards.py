@@ -22,14 +22,7 @@ class EpochScalars(keras.callbacks.Callback):
 
     def __init__(self, directory):
         super().__init__()
-        try:
-            import tensorboard  # noqa: F401
-        except ImportError as error:
-            raise ImportError(
-                "`tensorboard` is not installed. Install it with "
-                '`pip install "tl_keras[tensorboard]"`, or leave '
-                "`tensorboard` off."
-            ) from error
+        require_tensorboard()
         self._writers = {
             part: tf.summary.create_file_writer(
                 str(pathlib.Path(directory) / part)
@@ -48,3 +41,15 @@ class EpochScalars(keras.callbacks.Callback):
                 )
         for writer in self._writers.values():
             writer.flush()
+
+
+def require_tensorboard():
+    """Raises an ImportError that names the remedy if there is none."""
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "`tensorboard` is not installed. Install it with "
+            '`pip install "tl_keras[tensorboard]"`, or leave `tensorboard` '
+            "off."
+        ) from error

@@ -65,6 +65,36 @@ def run(model, inputs, call):
     )
 
 
+def inputs_of(model) -> dict[str, list[str]]:
+    """Names of the operations that each operation reads, in graph order.
+
+    A nested model counts as one operation.
+
+    Args:
+        model: A Functional or Sequential `keras.Model`.
+
+    Returns:
+        Operation name to names of operations; an input reads none.
+
+    Example:
+        >>> import keras
+        >>> pixels = keras.Input((4, 4, 3), name="pixels")
+        >>> hidden = keras.layers.Conv2D(2, 3, name="conv")(pixels)
+        >>> inputs_of(keras.Model(pixels, hidden))
+        {'pixels': [], 'conv': ['pixels']}
+    """
+    model = functional(model)
+    made_by, inputs = {}, {}
+    for node in _nodes(model):
+        name = node.operation.name
+        reads = [made_by[id(tensor)] for tensor in node.input_tensors]
+        inputs.setdefault(name, []).extend(reads)
+        made_by.update({id(tensor): name for tensor in node.outputs})
+    return {
+        operation.name: inputs[operation.name] for operation in model.operations
+    }
+
+
 def operations(model):
     """The operations of a model in graph order, each with its producers.
 
@@ -94,27 +124,32 @@ def operations(model):
 
 def _list_operations(model, made_by, listed):
     """Appends a model's operations; `made_by` maps tensors to producers."""
+    for node in _nodes(model):
+        if node.is_input:
+            continue
+        operation = node.operation
+        producers = [
+            producer
+            for tensor in node.input_tensors
+            for producer in made_by.get(id(tensor), [])
+        ]
+        inner = getattr(operation, "_functional", None) or operation
+        if is_functional(inner):
+            for outer, own in zip(
+                node.input_tensors, inner.inputs, strict=True
+            ):
+                made_by[id(own)] = made_by.get(id(outer), [])
+            _list_operations(inner, made_by, listed)
+            ends = [made_by.get(id(tensor), []) for tensor in inner.outputs]
+        else:
+            listed.append((operation, producers))
+            ends = [[operation]] * len(node.outputs)
+        for tensor, end in zip(node.outputs, ends, strict=True):
+            made_by[id(tensor)] = end
+
+
+def _nodes(model):
+    """The calls of operations in a Functional model, producers first."""
     by_depth = model._nodes_by_depth
     for depth in sorted(by_depth, reverse=True):
-        for node in by_depth[depth]:
-            if node.is_input:
-                continue
-            operation = node.operation
-            producers = [
-                producer
-                for tensor in node.input_tensors
-                for producer in made_by.get(id(tensor), [])
-            ]
-            inner = getattr(operation, "_functional", None) or operation
-            if is_functional(inner):
-                for outer, own in zip(
-                    node.input_tensors, inner.inputs, strict=True
-                ):
-                    made_by[id(own)] = made_by.get(id(outer), [])
-                _list_operations(inner, made_by, listed)
-                ends = [made_by.get(id(t), []) for t in inner.outputs]
-            else:
-                listed.append((operation, producers))
-                ends = [[operation]] * len(node.outputs)
-            for tensor, end in zip(node.outputs, ends, strict=True):
-                made_by[id(tensor)] = end
+        yield from by_depth[depth]

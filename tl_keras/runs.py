@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 
+from tl_keras import boards
 from tl_keras import checks
 from tl_keras import configs
 from tl_keras import encoders
@@ -83,6 +84,8 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     checks.instance(config, configs.RunConfig, name="config")
     workdir = workdirs.make(config.workdir)
     workdir.check(overwrite=overwrite)
+    if config.tensorboard:
+        boards.require_tensorboard()
     say = print if verbose else _say_nothing
     say(_headline(config))
     with strategies.strategy(config.strategy):
@@ -210,8 +213,6 @@ def _plan(config):
 def _callbacks(config, workdir):
     if not config.tensorboard:
         return ()
-    from tl_keras import boards
-
     return (boards.EpochScalars(workdir.tensorboard),)
 
 

@@ -18,7 +18,7 @@ def get_config():
         ),
         plan=configs.PlanConfig(
             name="head_then_top",
-            options={"head_epochs": 3, "top_epochs": 5},
+            options={"head_epochs": 3, "top_epochs": 8},
         ),
         augmentation=Augmentation(flip=True),
     )

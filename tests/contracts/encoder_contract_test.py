@@ -8,7 +8,8 @@ from absl.testing import absltest
 from absl.testing import parameterized
 
 from tl_keras import encoders
-from tl_keras.encoders import graph
+from tl_keras import graph
+from tl_keras.encoders import groups as groups_lib
 from tl_keras.encoders.encoder import PREPROCESSINGS
 
 
@@ -153,9 +154,9 @@ def check_shapes(test, encoder, features):
 
 def check_groups(test, encoder):
     listed = [layer for group in encoder.groups.values() for layer in group]
-    with_weights = graph.layers_with_weights(encoder.model)
+    with_weights = groups_lib.layers_with_weights(encoder.model)
     test.assertCountEqual(listed, with_weights)
-    position = graph.group_indices(encoder.model, encoder.groups)
+    position = groups_lib.group_indices(encoder.model, encoder.groups)
     for operation, inputs in graph.inputs_of(encoder.model).items():
         for one in inputs:
             test.assertLessEqual(position[one], position[operation])

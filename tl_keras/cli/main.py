@@ -88,7 +88,7 @@ def _with_worded_errors(main):
         # matters of them comes as an exception, too.
         if not flags.FLAGS.debug:
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-            logging.set_verbosity(logging.WARNING)
+            logging.set_verbosity(logging.ERROR)
         try:
             main(argv)
         except app.UsageError as error:

@@ -2,8 +2,8 @@
 
 import keras
 
+from tl_keras import graph
 from tl_keras.encoders import copying
-from tl_keras.encoders import graph
 
 
 def repeat_grey(grey):

@@ -4,7 +4,7 @@ import keras
 
 from tl_keras import checks
 from tl_keras.encoders import copying
-from tl_keras.encoders import graph
+from tl_keras.encoders import groups as groups_lib
 from tl_keras.encoders import preprocessing as preprocessing_lib
 from tl_keras.encoders.encoder import Encoder
 
@@ -65,11 +65,11 @@ def from_model(
         ((0.0, 1.0), 16)
     """
     checks.instance(model, keras.Model, name="model")
-    graph.check_functional(model)
+    groups_lib.check_functional(model)
     image_size, channels = _image_shape(model)
     kind, layers = _preprocessing(preprocessing, model, channels)
     groups = _default_groups(model) if groups is None else _as_names(groups)
-    graph.check_groups(model, groups)
+    groups_lib.check_groups(model, groups)
 
     pixels = keras.Input((image_size, image_size, channels), name="pixels")
     values = pixels
@@ -169,7 +169,7 @@ def _default_groups(model) -> dict[str, tuple[str, ...]]:
     group = "stem" if nested else "encoder"
     groups = {}
     # Layers come in graph order, so that any runs of them are in order too.
-    for layer in graph.layers_with_weights(model):
+    for layer in groups_lib.layers_with_weights(model):
         group = layer if layer in nested else group
         groups.setdefault(group, []).append(layer)
     if not groups:

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 
 from tl_keras import checks
-from tl_keras.encoders import graph
+from tl_keras.encoders import groups as groups_lib
 
 PREPROCESSINGS = ("caffe", "tf", "torch", "in_model", "none", "custom")
 
@@ -92,7 +92,7 @@ class Encoder:
         )
         self._check_model()
         groups = {name: tuple(layers) for name, layers in self.groups.items()}
-        graph.check_groups(self.model, groups)
+        groups_lib.check_groups(self.model, groups)
         # Frozen: this is the one way to set a field.
         object.__setattr__(self, "groups", groups)
         object.__setattr__(self, "trained_range", (float(low), float(high)))
@@ -103,7 +103,7 @@ class Encoder:
         return self.model.outputs[0].shape[-1]
 
     def _check_model(self):
-        graph.check_functional(self.model)
+        groups_lib.check_functional(self.model)
         pixels = self.model.inputs[0]
         expected = (None, self.image_size, self.image_size, self.channels)
         if tuple(pixels.shape) != expected or pixels.dtype != "float32":

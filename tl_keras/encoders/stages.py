@@ -2,7 +2,8 @@
 
 import re
 
-from tl_keras.encoders import graph
+from tl_keras import graph
+from tl_keras.encoders import groups as groups_lib
 
 # Everything up to the first fork of the graph, for architectures whose first
 # layers have no names of their own.
@@ -121,7 +122,7 @@ def groups_of(model, module: str) -> dict[str, tuple[str, ...]]:
     order = list(dict.fromkeys(named.values()))
     index_of = _fill_in(inputs, {k: order.index(v) for k, v in named.items()})
     groups = {name: [] for name in order}
-    for layer in graph.layers_with_weights(model):
+    for layer in groups_lib.layers_with_weights(model):
         groups[order[index_of[layer]]].append(layer)
     return {name: tuple(layers) for name, layers in groups.items() if layers}
 

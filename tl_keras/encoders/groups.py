@@ -3,6 +3,7 @@
 import keras
 
 from tl_keras import checks
+from tl_keras import graph
 
 
 def layers_with_weights(model) -> list[str]:
@@ -50,32 +51,10 @@ def group_indices(model, groups) -> dict[str, int]:
         for layer in layers
     }
     indices = {}
-    for name, inputs in inputs_of(model).items():
+    for name, inputs in graph.inputs_of(model).items():
         before = max((indices[one] for one in inputs), default=-1)
         indices[name] = listed.get(name, before)
     return indices
-
-
-def inputs_of(model) -> dict[str, list[str]]:
-    """Names of the operations that each operation reads, in graph order.
-
-    Example:
-        >>> import keras
-        >>> pixels = keras.Input((4, 4, 3), name="pixels")
-        >>> hidden = keras.layers.Conv2D(2, 3, name="conv")(pixels)
-        >>> inputs_of(keras.Model(pixels, hidden))
-        {'pixels': [], 'conv': ['pixels']}
-    """
-    # Keras has no public way to walk a graph. A layer may have been called
-    # outside of this model too; those of its nodes are not among the model's.
-    inputs = {operation.name: [] for operation in model.operations}
-    for nodes in model._nodes_by_depth.values():
-        for node in nodes:
-            inputs[node.operation.name] += [
-                tensor._keras_history.operation.name
-                for tensor in node.input_tensors
-            ]
-    return inputs
 
 
 def check_functional(model):
@@ -168,7 +147,7 @@ def _check_coverage(model, groups):
 def _check_order(model, groups):
     indices = group_indices(model, groups)
     names = list(groups)
-    for layer, inputs in inputs_of(model).items():
+    for layer, inputs in graph.inputs_of(model).items():
         late = [one for one in inputs if indices[one] > indices[layer]]
         if late:
             raise ValueError(

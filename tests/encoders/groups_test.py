@@ -3,7 +3,8 @@
 import keras
 from absl.testing import absltest
 
-from tl_keras.encoders import graph
+from tl_keras import graph
+from tl_keras.encoders import groups as groups_lib
 
 
 def _forked():
@@ -38,7 +39,7 @@ class GraphTest(absltest.TestCase):
     def test_layers_without_weights_follow_the_last_group_they_read(self):
         groups = {"stem": ["conv"], "left": ["left"], "right": ["right"]}
         self.assertEqual(
-            graph.group_indices(_forked(), groups),
+            groups_lib.group_indices(_forked(), groups),
             {"pixels": -1, "conv": 0, "relu": 0, "left": 1, "right": 2}
             | {"add": 2},
         )
@@ -47,11 +48,11 @@ class GraphTest(absltest.TestCase):
         pixels = keras.Input((8,))
         # It has the state of a random generator, which is not learned.
         model = keras.Model(pixels, keras.layers.Dropout(0.5)(pixels))
-        self.assertEqual(graph.layers_with_weights(model), [])
+        self.assertEqual(groups_lib.layers_with_weights(model), [])
 
     def test_parallel_groups_may_stand_in_either_order(self):
         groups = {"stem": ["conv"], "right": ["right"], "left": ["left"]}
-        graph.check_groups(_forked(), groups)
+        groups_lib.check_groups(_forked(), groups)
 
 
 if __name__ == "__main__":
