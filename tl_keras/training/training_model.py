@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tl_keras import graph
+from tl_keras.training import fused_batch_norm
 from tl_keras.tuning import anchoring
 
 
@@ -35,6 +36,11 @@ class TrainingModel(keras.Model):
         # Weights and operations are compared by identity: variables of one
         # model may have equal values.
         self._trained_ids = frozenset(id(operation) for operation in trained)
+        self._fused_ids = frozenset(
+            id(operation)
+            for operation in trained
+            if fused_batch_norm.can_fuse(operation)
+        )
         self._trained_weights = _distinct(
             weight
             for operation in trained
@@ -71,15 +77,18 @@ class TrainingModel(keras.Model):
         return self.walk(
             inputs,
             lambda operation: training if self.trains(operation) else False,
+            fused=True,
         )
 
-    def walk(self, inputs, mode_of):
+    def walk(self, inputs, mode_of, *, fused: bool = False):
         """Runs the network with a mode for each of its operations.
 
         Args:
             inputs: The network's inputs.
             mode_of: From an operation to its `training` argument, or to None
                 for the argument it was built with.
+            fused: Whether BatchNormalization in training mode may leave its
+                moving statistics alone, for speed.
 
         Returns:
             The network's outputs.
@@ -90,6 +99,8 @@ class TrainingModel(keras.Model):
             if graph.is_functional(inner):
                 return graph.run(inner, args[0], call_operation)
             mode = mode_of(operation)
+            if mode and fused and id(operation) in self._fused_ids:
+                return fused_batch_norm.normalize(operation, *args)
             if mode is not None and takes_training(operation):
                 kwargs["training"] = mode
             return operation(*args, **kwargs)
