@@ -28,6 +28,14 @@ class OneOfTest(absltest.TestCase):
         self.assertEqual(checks.one_of("b", iter("abc"), name="n"), "b")
 
 
+class ShareTest(absltest.TestCase):
+    def test_takes_nothing_and_not_the_whole(self):
+        self.assertEqual(checks.share(0.0, name="n"), 0.0)
+        for value in (1.0, -0.1):
+            with self.assertRaisesRegex(ValueError, r"`n`.*\[0\.0, 1\.0\)"):
+                checks.share(value, name="n")
+
+
 class InRangeTest(parameterized.TestCase):
     @parameterized.parameters(0.0, 0.5, 1.0, 1)
     def test_includes_both_ends(self, value):

@@ -90,6 +90,19 @@ def in_range(
     )
 
 
+def share(value, *, name: str):
+    """Returns `value` if it is a number in [0, 1): a part, never the whole.
+
+    Raises:
+        TypeError, ValueError: As `in_range`.
+
+    Example:
+        >>> share(0.2, name="dropout")
+        0.2
+    """
+    return in_range(value, name=name, low=0.0, high=1.0, include_high=False)
+
+
 def integer(value, *, name: str, low: int = 0):
     """Returns `value` if it is a whole number of at least `low`.
 

@@ -57,13 +57,7 @@ class DataConfig:
         _optional_integer(self.image_size, "data.image_size")
         checks.one_of(self.channels, (1, 3, 4), name="data.channels")
         checks.integer(self.batch_size, name="data.batch_size", low=1)
-        checks.in_range(
-            self.validation_fraction,
-            name="data.validation_fraction",
-            low=0.0,
-            high=1.0,
-            include_high=False,
-        )
+        checks.share(self.validation_fraction, name="data.validation_fraction")
         _optional_integer(self.train_examples, "data.train_examples")
         _boolean(self.keep_aspect_ratio, "data.keep_aspect_ratio")
         _optional_text(self.data_dir, "data.data_dir")
@@ -116,13 +110,7 @@ class HeadConfig:
         for units in self.hidden_units:
             checks.integer(units, name="head.hidden_units", low=1)
         object.__setattr__(self, "hidden_units", tuple(self.hidden_units))
-        checks.in_range(
-            self.dropout,
-            name="head.dropout",
-            low=0.0,
-            high=1.0,
-            include_high=False,
-        )
+        checks.share(self.dropout, name="head.dropout")
         checks.in_range(self.l1, name="head.l1", low=0.0)
         checks.in_range(self.l2, name="head.l2", low=0.0)
 

@@ -1,4 +1,4 @@
-"""The pipeline on real images, judged by a network that was trained elsewhere."""
+"""The pipeline on real images, judged by a network trained elsewhere."""
 
 import io
 import os

@@ -58,13 +58,7 @@ class Augmentation:
 
     def __post_init__(self):
         checks.instance(self.flip, bool, name="augmentation.flip")
-        checks.in_range(
-            self.crop,
-            name="augmentation.crop",
-            low=0.0,
-            high=1.0,
-            include_high=False,
-        )
+        checks.share(self.crop, name="augmentation.crop")
         checks.integer(
             self.rand_augment_layers, name="augmentation.rand_augment_layers"
         )

@@ -31,13 +31,7 @@ class Choices:
         checks.in_range(self.seed, name="seed", high=2**32 - 1)
         if self.channels is not None:
             checks.one_of(self.channels, images.CHANNELS, name="channels")
-        checks.in_range(
-            self.validation_fraction,
-            name="validation_fraction",
-            low=0.0,
-            high=1.0,
-            include_high=False,
-        )
+        checks.share(self.validation_fraction, name="validation_fraction")
         if self.train_examples is not None:
             checks.integer(self.train_examples, name="train_examples", low=1)
         checks.instance(self.keep_aspect_ratio, bool, name="keep_aspect_ratio")

@@ -166,13 +166,7 @@ class Data:
         """
         checks.integer(first_epoch, name="first_epoch")
         checks.integer(epochs, name="epochs", low=1)
-        checks.in_range(
-            label_smoothing,
-            name="label_smoothing",
-            low=0.0,
-            high=1.0,
-            include_high=False,
-        )
+        checks.share(label_smoothing, name="label_smoothing")
         augmentation = self._checked(augmentation)
         return pipeline.train_epochs(
             self.splits["train"],

@@ -44,9 +44,7 @@ class Classifier:
         object.__setattr__(self, "hidden_units", tuple(self.hidden_units))
         for units in self.hidden_units:
             checks.integer(units, name="hidden_units", low=1)
-        checks.in_range(
-            self.dropout, name="dropout", low=0.0, high=1.0, include_high=False
-        )
+        checks.share(self.dropout, name="dropout")
         checks.in_range(self.l1, name="l1", low=0.0)
         checks.in_range(self.l2, name="l2", low=0.0)
 

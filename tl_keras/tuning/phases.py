@@ -142,13 +142,7 @@ class Phase:
             name="phase.augmentation",
             hint="Write `tl_keras.data.Augmentation(flip=True)`.",
         )
-        checks.in_range(
-            self.label_smoothing,
-            name="phase.label_smoothing",
-            low=0.0,
-            high=1.0,
-            include_high=False,
-        )
+        checks.share(self.label_smoothing, name="phase.label_smoothing")
         if self.patience is not None:
             checks.integer(self.patience, name="phase.patience", low=1)
         checks.one_of(
