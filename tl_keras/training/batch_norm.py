@@ -6,9 +6,8 @@ import tensorflow as tf
 
 from tl_keras import graph
 
-# The error of the estimate falls with the number of images; at some thousand
-# it is far below the change of one training step.
-MAX_BATCHES = 40
+# The paper below finds a thousand images enough for a stable estimate.
+ENOUGH_EXAMPLES = 2048
 
 
 class ReestimateStatistics(keras.callbacks.Callback):
@@ -50,15 +49,18 @@ class ReestimateStatistics(keras.callbacks.Callback):
             self._estimate()
 
     def _estimate(self):
-        batches = self._batches(self._epoch).take(MAX_BATCHES)
-        # For each layer, and in each batch: its mean and mean of squares.
-        seen = [
-            [
-                np.stack([mean, variance + np.square(mean)])
-                for mean, variance in _to_float64(self._observe(images))
-            ]
-            for images, *_ in batches
-        ]
+        # For each batch, and in it for each layer: mean and mean of squares.
+        seen, examples = [], 0
+        for images, *_ in self._batches(self._epoch):
+            seen.append(
+                [
+                    np.stack([mean, variance + np.square(mean)])
+                    for mean, variance in _to_float64(self._observe(images))
+                ]
+            )
+            examples += len(images)
+            if examples >= ENOUGH_EXAMPLES:
+                break
         layers = trained_layers(self._training_model)
         for layer, moments in zip(layers, zip(*seen, strict=True), strict=True):
             mean, mean_of_squares = np.mean(moments, axis=0)

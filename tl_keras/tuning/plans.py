@@ -10,13 +10,8 @@ from tl_keras import registry
 from tl_keras.tuning.phases import Phase
 from tl_keras.tuning.phases import Plan
 
-# What the trials chose for phases in which a pretrained encoder trains.
-_TUNED = {
-    "encoder_rate_factor": 1.0,
-    "depth_decay": 1.0,
-    "warmup_epochs": 0.5,
-    "batch_norm": "train",
-}
+# Where a pretrained encoder trains, the first steps are small ones.
+_WARMUP_EPOCHS = 0.5
 
 
 def linear_probe(
@@ -244,7 +239,7 @@ def _head_phase(epochs, learning_rate, options) -> Phase:
 def _tuning_phase(name, train, epochs, learning_rate, options) -> Phase:
     return Phase(
         **{
-            **_TUNED,
+            "warmup_epochs": _WARMUP_EPOCHS,
             "name": name,
             "train": train,
             "epochs": epochs,
