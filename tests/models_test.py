@@ -151,6 +151,14 @@ class OutputsAreLogitsTest(absltest.TestCase):
             keras.layers.Activation("softmax"): False,
             keras.layers.Softmax(): False,
         }
+        probabilities = keras.Sequential(
+            [
+                keras.Input((3,)),
+                keras.layers.Dense(2, activation="softmax"),
+                keras.layers.Activation("linear", dtype="float32"),
+            ]
+        )
+        self.assertFalse(models.outputs_are_logits(probabilities))
         for last, expected in logits.items():
             self.assertEqual(
                 models.outputs_are_logits(self.model(last)), expected

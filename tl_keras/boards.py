@@ -23,13 +23,16 @@ class EpochScalars(keras.callbacks.Callback):
     def __init__(self, directory):
         super().__init__()
         require_tensorboard()
-        self._writers = {
-            part: tf.summary.create_file_writer(
-                str(pathlib.Path(directory) / part)
-            )
-            for part in ("train", "validation")
-        }
+        self._directory = pathlib.Path(directory)
+        self._writers = None
         self._epochs_done = 0
+
+    def on_train_begin(self, logs=None):
+        if self._writers is None:
+            self._writers = {
+                part: tf.summary.create_file_writer(str(self._directory / part))
+                for part in ("train", "validation")
+            }
 
     def on_epoch_end(self, epoch, logs=None):
         self._epochs_done += 1

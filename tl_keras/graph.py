@@ -1,8 +1,8 @@
 """The graph of a Functional model: its operations in order, and a walk.
 
 Keras has no public way to run a model's graph with a say in how each layer is
-called, and no public list of a layer's producers; the two private names that
-this takes are used here and nowhere else.
+called, no public list of a layer's producers, and none of the layers inside of
+a layer; the private names that this takes are used here and nowhere else.
 """
 
 import functools
@@ -20,8 +20,7 @@ def functional(model) -> keras.Model:
         TypeError: If it is something else: a subclassed model's layers are
             not known as a graph.
     """
-    # A built Sequential model keeps its graph in this attribute.
-    inner = getattr(model, "_functional", None) or model
+    inner = opened(model)
     if not is_functional(inner):
         raise TypeError(
             "`model` must be a Functional or a built Sequential keras.Model. "
@@ -29,6 +28,25 @@ def functional(model) -> keras.Model:
             "`keras.Model(inputs, outputs)`."
         )
     return inner
+
+
+def opened(operation):
+    """The Functional model inside a built Sequential; else the operation."""
+    return getattr(operation, "_functional", None) or operation
+
+
+def layers_within(operation) -> list:
+    """A layer and all layers inside of it, whatever its class.
+
+    Example:
+        >>> import keras
+        >>> names = [l.name for l in layers_within(keras.layers.ReLU(name="a"))]
+        >>> names
+        ['a']
+    """
+    if not isinstance(operation, keras.layers.Layer):
+        return []
+    return list(operation._flatten_layers())
 
 
 def is_functional(operation) -> bool:
@@ -133,7 +151,7 @@ def _list_operations(model, made_by, listed):
             for tensor in node.input_tensors
             for producer in made_by.get(id(tensor), [])
         ]
-        inner = getattr(operation, "_functional", None) or operation
+        inner = opened(operation)
         if is_functional(inner):
             for outer, own in zip(
                 node.input_tensors, inner.inputs, strict=True

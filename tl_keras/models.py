@@ -121,7 +121,12 @@ def _copy(network, dtype_policy):
             config["dtype"] = dtype_policy
         return layer.__class__.from_config(config)
 
-    copied = keras.models.clone_model(network, clone_function=copy_of)
+    copied = keras.models.clone_model(
+        network,
+        clone_function=copy_of,
+        # A nested model would keep its dtypes.
+        recursive=dtype_policy is not None,
+    )
     copied.set_weights(network.get_weights())
     return copied
 
@@ -154,7 +159,10 @@ def outputs_are_logits(model) -> bool:
     """
     if card(model) is not None:
         return True
-    last = model.layers[-1]
+    last = next(
+        (layer for layer in reversed(model.layers) if not _passes_on(layer)),
+        model.layers[-1],
+    )
     if isinstance(last, keras.layers.Softmax):
         return False
     activation = getattr(getattr(last, "activation", None), "__name__", None)
@@ -166,6 +174,14 @@ def outputs_are_logits(model) -> bool:
         "Whether the model gives logits or probabilities cannot be seen from "
         f"its last layer. Got: {last.name!r} ({type(last).__name__}). "
         "Expected a Dense layer, an Activation or a Softmax."
+    )
+
+
+def _passes_on(layer) -> bool:
+    """Whether a layer gives what it gets, e.g. to make it float32."""
+    return (
+        isinstance(layer, keras.layers.Activation)
+        and layer.activation is keras.activations.linear
     )
 
 

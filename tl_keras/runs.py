@@ -93,16 +93,16 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         data = load_data(config.data, encoder.image_size, config.seed)
         say(_summary(data), end="\n\n")
         model = _model(config, encoder, data.num_classes)
-        # The earlier run goes only now that nothing is missing for this one.
-        workdir.prepare(overwrite=overwrite)
-        workdirs.write_config(workdir, config)
         fitted = training.fit(
             model,
             data,
             _plan(config),
             workdir=workdir.path,
             seed=config.seed,
-            callbacks=_callbacks(config, workdir),
+            callbacks=[
+                _Begin(config, workdir, overwrite),
+                *_callbacks(config, workdir),
+            ],
             class_weight=config.class_weight,
             range_probe=config.range_probe,
             verbose=verbose,
@@ -137,6 +137,26 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         test=test,
         report=report,
     )
+
+
+class _Begin(keras.callbacks.Callback):
+    """Makes room in the workdir when the first phase begins.
+
+    An earlier run goes only now that `fit` has found nothing amiss.
+    """
+
+    def __init__(self, config, workdir, overwrite):
+        super().__init__()
+        self._begun = False
+        self._config = config
+        self._workdir = workdir
+        self._overwrite = overwrite
+
+    def on_train_begin(self, logs=None):
+        if not self._begun:
+            self._begun = True
+            self._workdir.prepare(overwrite=self._overwrite)
+            workdirs.write_config(self._workdir, self._config)
 
 
 def _say_nothing(*_, **__):

@@ -49,6 +49,13 @@ class BestWeightsTest(parameterized.TestCase):
         self.assertEqual(weight, 1.0)
         self.assertEqual((best.score, best.phase_score), (0.9, 0.3))
 
+    def test_weights_with_a_nan_loss_are_never_the_best(self):
+        best = best_weights.BestWeights(self.network, "val_accuracy")
+        epochs = [
+            {"val_accuracy": 0.5, "val_loss": loss} for loss in (1.0, np.nan)
+        ]
+        self.assertEqual(self.after(best, epochs), 0.0)
+
     def test_an_unknown_monitor_is_named_with_the_scores(self):
         best = best_weights.BestWeights(self.network, "val_acc")
         with self.assertRaisesRegex(ValueError, "'val_acc'.*'val_accuracy'"):

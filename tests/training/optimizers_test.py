@@ -157,6 +157,14 @@ class MakeTest(parameterized.TestCase):
         step(keras.optimizers.RMSprop(0.1, rho=0.5), [theirs], [self.gradient])
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6)
 
+    @parameterized.parameters("muon", "lamb", "adafactor", "sgd")
+    def test_without_decay_and_gradient_nothing_moves(self, name):
+        (variable,) = self.variables(1)
+        phase = Phase(name="a", optimizer=name)
+        optimizer = optimizers.make(phase, 0.1, [(variable, 1.0, 0.0)])
+        step(optimizer, [variable], [self.gradient * 0])
+        np.testing.assert_array_equal(variable.numpy(), self.start)
+
     def test_an_unknown_optimizer_is_named_with_a_proposal(self):
         with self.assertRaisesRegex(ValueError, "Did you mean 'adam"):
             optimizers.make(Phase(name="a", optimizer="adamv"), 0.1, [])

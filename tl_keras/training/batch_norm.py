@@ -23,7 +23,7 @@ class ReestimateStatistics(keras.callbacks.Callback):
         batches: Called with the number of the epoch (from 0); gives the
             training batches to estimate on, as a `tf.data.Dataset`.
         validates: Whether each epoch ends with a validation. If not, the
-            estimate is made once, at the end of the phase.
+            estimate is made at the end of each epoch.
 
     Reference:
         Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021,
@@ -44,26 +44,33 @@ class ReestimateStatistics(keras.callbacks.Callback):
     def on_test_begin(self, logs=None):
         self._estimate()
 
-    def on_train_end(self, logs=None):
+    def on_epoch_end(self, epoch, logs=None):
         if not self._validates:
             self._estimate()
 
     def _estimate(self):
         # For each batch, and in it for each layer: mean and mean of squares.
-        seen, examples = [], 0
-        for images, *_ in self._batches(self._epoch):
-            seen.append(
-                [
-                    np.stack([mean, variance + np.square(mean)])
-                    for mean, variance in _to_float64(self._observe(images))
-                ]
-            )
-            examples += len(images)
-            if examples >= ENOUGH_EXAMPLES:
-                break
+        seen, sizes = [], []
         layers = trained_layers(self._training_model)
+        before = [layer.get_weights() for layer in layers]
+        try:
+            for images, *_ in self._batches(self._epoch):
+                seen.append(
+                    [
+                        np.stack([mean, variance + np.square(mean)])
+                        for mean, variance in _to_float64(self._observe(images))
+                    ]
+                )
+                sizes.append(len(keras.tree.flatten(images)[0]))
+                if sum(sizes) >= ENOUGH_EXAMPLES:
+                    break
+        except BaseException:
+            # Interrupted half way, the layers hold one batch's statistics.
+            for layer, weights in zip(layers, before, strict=True):
+                layer.set_weights(weights)
+            raise
         for layer, moments in zip(layers, zip(*seen, strict=True), strict=True):
-            mean, mean_of_squares = np.mean(moments, axis=0)
+            mean, mean_of_squares = np.average(moments, axis=0, weights=sizes)
             layer.moving_mean.assign(mean)
             layer.moving_variance.assign(
                 np.maximum(mean_of_squares - np.square(mean), 0.0)

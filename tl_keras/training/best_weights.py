@@ -4,6 +4,27 @@ import math
 
 import keras
 
+# Parts of the names of Keras' losses and metrics that are best when low.
+_FALLING = (
+    "loss",
+    "error",
+    "mse",
+    "mae",
+    "mape",
+    "msle",
+    "entropy",
+    "divergence",
+    "hinge",
+    "poisson",
+    "log_cosh",
+    "logcosh",
+    "huber",
+    "perplexity",
+    "brier",
+    "false_positives",
+    "false_negatives",
+)
+
 
 class BestWeights(keras.callbacks.Callback):
     """Remembers the best weights over all phases, and puts them back.
@@ -47,7 +68,7 @@ class BestWeights(keras.callbacks.Callback):
         )
         if self.phase_score is None or rank[0] > self._better(self.phase_score):
             self.phase_score = score
-        if math.isnan(score) or (self._rank and rank <= self._rank):
+        if any(map(math.isnan, rank)) or (self._rank and rank <= self._rank):
             return
         self.score, self._rank = score, rank
         self._weights = self.network.get_weights()
@@ -64,11 +85,10 @@ class BestWeights(keras.callbacks.Callback):
 def higher_is_better(monitor: str) -> bool:
     """Whether a larger value of a score is the better one.
 
-    Losses and errors fall; every other score rises.
+    Losses, errors and counts of mistakes fall; every other score rises.
 
     Example:
         >>> higher_is_better("val_accuracy"), higher_is_better("val_loss")
         (True, False)
     """
-    falling = ("loss", "error", "mse", "mae", "crossentropy", "divergence")
-    return not monitor.lower().endswith(falling)
+    return not any(word in monitor.lower() for word in _FALLING)

@@ -2,9 +2,11 @@
 
 import dataclasses
 
+import keras
 import tensorflow as tf
 
 from tl_keras import checks
+from tl_keras.data import targets
 from tl_keras.data.augmentation import Augmentation
 from tl_keras.training import losses
 
@@ -56,17 +58,17 @@ class DatasetFeed:
     Its order and augmentation are its own.
 
     Attributes:
-        dataset: Batches `(images, labels)` or `(images, labels, weights)`.
+        dataset: Batches `(inputs, labels)` or `(inputs, labels, weights)`.
         validation_dataset: The same for validation, or None.
         steps_per_epoch: Number of batches.
-        num_classes: For label smoothing.
+        num_classes: Number of classes, or None if the labels are no classes.
         class_weight: Class number to weight, or None.
     """
 
     dataset: tf.data.Dataset
     validation_dataset: tf.data.Dataset | None
     steps_per_epoch: int
-    num_classes: int
+    num_classes: int | None
     class_weight: dict[int, float] | None = None
 
     @property
@@ -81,37 +83,73 @@ class DatasetFeed:
                 f"{phase.augmentation}. Augment in the dataset, or make it "
                 "with `tl_keras.data.from_arrays` or `tl_keras.data.load`."
             )
-        dataset = self.dataset
-        if self.class_weight is not None:
-            dataset = dataset.map(self._weigh, tf.data.AUTOTUNE)
-        if phase.label_smoothing:
-            dataset = dataset.map(
-                lambda images, labels, *weights: (
-                    images,
-                    self._smooth(labels, phase.label_smoothing),
-                    *weights,
-                ),
-                tf.data.AUTOTUNE,
-            )
+        dataset = self._with_targets(self.dataset, phase.label_smoothing)
         return dataset.repeat(epochs).prefetch(tf.data.AUTOTUNE)
 
     def validation(self) -> tf.data.Dataset | None:
-        return self.validation_dataset
-
-    def _weigh(self, images, labels, weights=None):
-        by_class = tf.constant(
-            [self.class_weight.get(k, 1.0) for k in range(self.num_classes)]
+        if self.validation_dataset is None or self.num_classes is None:
+            return self.validation_dataset
+        return self.validation_dataset.map(
+            lambda inputs, labels, *weights: (
+                inputs,
+                self._checked(labels),
+                *weights,
+            )
         )
-        of_example = tf.linalg.matvec(
-            losses.class_probabilities(labels, self.num_classes), by_class
-        )
-        if weights is not None:
-            of_example *= tf.cast(weights, of_example.dtype)
-        return images, labels, of_example
 
-    def _smooth(self, labels, share: float):
-        right = losses.class_probabilities(labels, self.num_classes)
-        return right * (1.0 - share) + share / self.num_classes
+    def _with_targets(self, dataset, label_smoothing):
+        if self.num_classes is None:
+            if label_smoothing or self.class_weight is not None:
+                raise ValueError(
+                    "Label smoothing and class weights need classes. Got a "
+                    "`loss` of your own, whose labels may be something else. "
+                    "Leave `loss` out, or do both in the dataset."
+                )
+            return dataset
+        are_rows = _are_rows(dataset.element_spec[1], self.num_classes)
+        encode = targets.Targets(
+            self.num_classes,
+            as_rows=are_rows or label_smoothing > 0.0,
+            label_smoothing=label_smoothing,
+            weights=targets.class_weight_vector(
+                self.class_weight, self.num_classes
+            ),
+        )
+
+        def element(inputs, labels, *own_weights):
+            labels = self._checked(labels)
+            if encode.as_rows:
+                labels = losses.class_probabilities(labels, self.num_classes)
+            inputs, labels, *weights = encode.element(inputs, labels)
+            if weights and own_weights:
+                own = tf.cast(own_weights[0], weights[0].dtype)
+                weights = [weights[0] * own]
+            return inputs, labels, *(weights or own_weights)
+
+        return dataset.map(element, tf.data.AUTOTUNE)
+
+    def _checked(self, labels):
+        """Labels as they are; class numbers as int32, each of a class."""
+        if _are_rows(labels, self.num_classes):
+            return tf.cast(labels, tf.float32)
+        numbers = tf.cast(labels, tf.int32)
+        if labels.shape.rank == 2:
+            numbers = tf.squeeze(numbers, axis=-1)
+        message = (
+            f"A label is out of range. Expected 0 to {self.num_classes - 1}, "
+            f"as the model has {self.num_classes} outputs."
+        )
+        checked = [
+            tf.debugging.assert_non_negative(numbers, message),
+            tf.debugging.assert_less(numbers, self.num_classes, message),
+        ]
+        with tf.control_dependencies(checked):
+            return tf.identity(numbers)
+
+
+def _are_rows(labels, num_classes: int) -> bool:
+    """Whether labels are probabilities `(batch, num_classes)`."""
+    return labels.shape.rank == 2 and labels.shape[-1] == num_classes
 
 
 def make(
@@ -122,7 +160,8 @@ def make(
     Args:
         data: A `tl_keras.data.Data` value or a `tf.data.Dataset`.
         validation_data: A `tf.data.Dataset` for a bare dataset, or None.
-        num_classes: The model's number of classes.
+        num_classes: The model's number of classes, or None if its labels may
+            be something else.
         replicas: Number of devices that share a batch.
         class_weight: `"balanced"`, class number to weight, or None.
         seed: Of order and augmentation.
@@ -131,45 +170,80 @@ def make(
         TypeError, ValueError: If it is something else, empty or endless, or
             does not fit the model.
     """
+    if isinstance(class_weight, str):
+        checks.one_of(class_weight, ["balanced"], name="class_weight")
     if hasattr(data, "train_epochs"):
-        if validation_data is not None:
-            raise ValueError(
-                "`validation_data` goes with a bare dataset. This data has a "
-                "validation part of its own, or was made with "
-                "`validation=False`."
-            )
-        if data.num_classes != num_classes:
-            raise ValueError(
-                "Data and model differ in their number of classes. Got: "
-                f"{data.num_classes} in the data, {num_classes} in the "
-                "model. Build the head with "
-                "`num_classes=data.num_classes`."
-            )
-        if class_weight == "balanced":
-            class_weight = data.class_weight_balanced()
-        return DataFeed(
-            dataclasses.replace(data, seed=seed), replicas, class_weight
+        return _of_data(
+            data, validation_data, num_classes, replicas, class_weight, seed
         )
-    checks.instance(
-        data,
-        tf.data.Dataset,
-        name="data",
-        hint="Use `tl_keras.data.load`, `tl_keras.data.from_arrays(train=(x, "
-        "y))` or a batched `tf.data.Dataset` of (images, labels).",
-    )
+    _check_dataset(data, "data")
     if class_weight == "balanced":
         raise ValueError(
             "`class_weight='balanced'` counts labels, which a bare dataset "
             "does not list. Pass a dict of class number to weight."
         )
+    if validation_data is not None:
+        _check_dataset(validation_data, "validation_data")
+        _number_of_batches(validation_data, "validation_data")
     dataset = _shareable(data, replicas)
     return DatasetFeed(
         dataset,
         validation_data,
-        _number_of_batches(dataset),
+        _number_of_batches(dataset, "data"),
         num_classes,
         class_weight,
     )
+
+
+def _of_data(data, validation_data, num_classes, replicas, class_weight, seed):
+    if validation_data is not None:
+        raise ValueError(
+            "`validation_data` goes with a bare dataset. This data has a "
+            "validation part of its own, or was made with "
+            "`validation=False`."
+        )
+    if num_classes is not None and data.num_classes != num_classes:
+        raise ValueError(
+            "Data and model differ in their number of classes. Got: "
+            f"{data.num_classes} in the data, {num_classes} in the "
+            "model. Build the head with "
+            "`num_classes=data.num_classes`."
+        )
+    _check_shared(data.batch_size, replicas)
+    if class_weight == "balanced":
+        class_weight = data.class_weight_balanced()
+    feed = DataFeed(
+        dataclasses.replace(data, seed=seed), replicas, class_weight
+    )
+    if feed.steps_per_epoch == 0:
+        raise ValueError(
+            "The training part is smaller than a batch, and replicas need "
+            f"whole batches. Got: {data.num_examples['train']} examples in "
+            f"batches of {data.batch_size}. Lower `batch_size`."
+        )
+    return feed
+
+
+def _check_dataset(dataset, name: str):
+    """Refuses what is not a dataset of batches with labels."""
+    checks.instance(
+        dataset,
+        tf.data.Dataset,
+        name=name,
+        hint="Use `tl_keras.data.load`, `tl_keras.data.from_arrays(train=(x, "
+        "y))` or a batched `tf.data.Dataset` of (images, labels).",
+    )
+    spec = dataset.element_spec
+    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
+        raise ValueError(
+            f"`{name}` has elements of another form. Got: {spec}. Expected "
+            "`(images, labels)` or `(images, labels, weights)`."
+        )
+    if getattr(spec[1], "shape", None) == ():
+        raise ValueError(
+            f"`{name}` is not batched. Got elements with a single label: "
+            f"{spec}. Write `dataset.batch(32)`."
+        )
 
 
 def _shareable(dataset, replicas):
@@ -179,27 +253,31 @@ def _shareable(dataset, replicas):
     first = next(iter(dataset), None)
     if first is None:
         return dataset
-    batch_size = int(tf.shape(first[1])[0])
+    batch_size = len(keras.tree.flatten(first[1])[0])
+    _check_shared(batch_size, replicas)
+    return dataset.rebatch(batch_size, drop_remainder=True)
+
+
+def _check_shared(batch_size: int, replicas: int):
     if batch_size % replicas:
         raise ValueError(
             f"{replicas} replicas cannot share a batch evenly. Got batches "
             f"of {batch_size}. Expected a multiple of {replicas}."
         )
-    return dataset.rebatch(batch_size, drop_remainder=True)
 
 
-def _number_of_batches(dataset) -> int:
+def _number_of_batches(dataset, name: str) -> int:
     count = int(dataset.cardinality())
     if count == tf.data.INFINITE_CARDINALITY:
         raise ValueError(
-            "`data` never ends, so that an epoch has no length. Take off "
+            f"`{name}` never ends, so that an epoch has no length. Take off "
             "`.repeat()`, or add `.take(steps)`."
         )
     if count == tf.data.UNKNOWN_CARDINALITY:
         count = sum(1 for _ in dataset)
     if count == 0:
         raise ValueError(
-            "`data` is empty. Expected at least one batch; a dataset from a "
+            f"`{name}` is empty. Expected at least one batch; a dataset from a "
             "generator can be read only once: make it anew."
         )
     return count

@@ -75,7 +75,8 @@ def fit(
         data: A `tl_keras.data.Data` value, or a `tf.data.Dataset` of
             `(images, labels)` batches.
         plan: A `Plan`, e.g. `tl_keras.plans.head_then_top()`, or one `Phase`.
-        workdir: Folder for `log.csv`, a row an epoch; None writes none.
+        workdir: Folder for `log.csv`, a row an epoch, which replaces an
+            earlier one; None writes none.
         seed: Of the order of examples, augmentation and dropout.
         callbacks: Keras callbacks. Each phase is a training of its own to
             them; their `model` is the training model, and its `save` writes
@@ -133,7 +134,7 @@ def fit(
         feed = feeds.make(
             data,
             validation_data,
-            num_classes=model.output_shape[-1],
+            num_classes=_num_classes(model, loss),
             replicas=strategy.num_replicas_in_sync,
             class_weight=class_weight,
             seed=seed,
@@ -149,16 +150,17 @@ def fit(
             callbacks=tuple(callbacks),
             verbose=_verbosity(verbose),
         )
+        monitor = _monitor(monitor, training.metrics, feed.validates)
         # Mistakes in any phase are told before the first one trains.
         trained_weights = [
-            weight for phase in plan.phases for weight in training.check(phase)
+            weight
+            for phase in plan.phases
+            for weight in training.check(phase, monitor)
         ]
         first_batch = next(iter(feed.train(Phase(name="probe"), 0, 1)))
         probes.probe(model, first_batch[0], range_probe)
         rows = log.EpochLog(_log_path(workdir))
-        best = best_weights.BestWeights(
-            model, _monitor(monitor, training.metrics, feed.validates)
-        )
+        best = best_weights.BestWeights(model, monitor)
         results = []
         try:
             for phase in plan.phases:
@@ -184,10 +186,31 @@ def fit(
     )
 
 
+def _num_classes(model, loss) -> int | None:
+    """The number of classes, or None if the labels may be something else."""
+    if loss is not None and models.card(model) is None:
+        return None
+    shape = model.output_shape
+    if isinstance(shape, list) or shape[-1] is None or shape[-1] < 2:
+        raise ValueError(
+            "`fit` chooses a loss for classifiers with one output a class, "
+            f"at least 2. Got: outputs of shape {shape}. Pass `loss`, and "
+            "`metrics` and `monitor` as they go with it."
+        )
+    return shape[-1]
+
+
 def _loss(model, loss, plan):
     if loss is None:
+        last = getattr(model.layers[-1], "activation", None)
+        if last is keras.activations.sigmoid:
+            raise ValueError(
+                "The model ends in a sigmoid, whose outputs are no "
+                "distribution over classes. Pass `loss` (e.g. "
+                "'binary_crossentropy') and `metrics`, or end it in a softmax."
+            )
         return losses.Crossentropy(from_logits=models.outputs_are_logits(model))
-    name = loss if isinstance(loss, str) else type(loss).__name__
+    name = loss if isinstance(loss, str) else _name_of(loss)
     softens = [
         phase.name
         for phase in plan.phases
@@ -204,10 +227,21 @@ def _loss(model, loss, plan):
     return loss
 
 
+def _name_of(loss) -> str:
+    return getattr(loss, "__name__", type(loss).__name__)
+
+
 def _metrics(metrics, loss) -> list:
-    if metrics is not None:
-        return list(metrics)
-    return [losses.accuracy] if loss is None else []
+    if metrics is None:
+        return [losses.accuracy] if loss is None else []
+    # By its name Keras chooses between two kinds of accuracy by the first
+    # labels it sees; with soft training labels it is wrong in validation.
+    return [
+        losses.accuracy
+        if loss is None and metric in ("accuracy", "acc")
+        else metric
+        for metric in metrics
+    ]
 
 
 def _monitor(monitor, metrics, validates: bool) -> str | None:
@@ -215,6 +249,11 @@ def _monitor(monitor, metrics, validates: bool) -> str | None:
         return None
     if monitor is None:
         return "val_accuracy" if _have_accuracy(metrics) else "val_loss"
+    if all(metric is losses.accuracy for metric in metrics):
+        known = ["loss", "val_loss"] + ["accuracy", "val_accuracy"] * len(
+            metrics
+        )
+        checks.one_of(monitor, known, name="monitor")
     if monitor.startswith("val_") and not validates:
         raise ValueError(
             f"`monitor` is {monitor!r}, and there is no validation data. Leave "

@@ -27,8 +27,8 @@ class StopAtNonFinite(keras.callbacks.Callback):
                 f"The loss became {loss} in phase {self._phase_name!r}, epoch "
                 f"{self._epoch}, step {batch + 1}. Expected a finite number. "
                 "Lower `learning_rate`, set `clip_norm`, or look for NaN in "
-                "the images and labels. The model has its best weights so "
-                "far again."
+                "the images and labels. The model has the weights of its "
+                "best epoch again, if one was validated."
             )
 
 

@@ -32,7 +32,7 @@ class EpochLog(keras.callbacks.Callback):
                 "phase": self.phase_name,
                 "epoch": epoch + 1,
                 "seconds": round(time.perf_counter() - self._began, 3),
-                "learning_rate": float(self.model.optimizer.learning_rate),
+                "learning_rate": _number(self.model.optimizer.learning_rate),
                 **{name: float(value) for name, value in logs.items()},
             }
         )
@@ -47,3 +47,9 @@ class EpochLog(keras.callbacks.Callback):
             writer.writeheader()
             writer.writerows(self.rows)
         os.replace(beside, self._path)
+
+
+def _number(rate) -> float:
+    # A constant rate is a variable, under a strategy one with a copy on each
+    # device, which `float` does not take.
+    return float(keras.ops.convert_to_numpy(rate))

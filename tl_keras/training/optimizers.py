@@ -5,6 +5,15 @@ import tensorflow as tf
 
 from tl_keras import checks
 
+_SAID_BY_THE_PHASE = (
+    "learning_rate",
+    "weight_decay",
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "name",
+)
+
 
 def learning_rate(phase, steps_per_epoch: int, total_steps: int):
     """The learning rate of a phase, as a number or a schedule over steps.
@@ -104,7 +113,10 @@ def make(
     kind, options = _kind_and_options(phase)
     factors = {}
     optimizer = _with_factors(kind, factors, phase.clip_norm)(
-        **{**options, **phase.optimizer_options}, learning_rate=rate
+        **{**options, **phase.optimizer_options},
+        learning_rate=rate,
+        # Muon has a weight decay by default; it is applied here, by variable.
+        weight_decay=None,
     )
     for variable, factor, decay in settings:
         factors[optimizer._var_key(variable)] = (factor, decay)
@@ -124,34 +136,32 @@ def _kind_and_options(phase):
         kind, options = keras.optimizers.SGD, {"momentum": 0.9}
     else:
         checks.instance(optimizer, str, name=f"optimizer of {phase.name!r}")
-        checks.one_of(optimizer, _names(), name="phase.optimizer")
-        kind = type(keras.optimizers.get(optimizer))
+        checks.one_of(optimizer, sorted(_kinds()), name="phase.optimizer")
+        kind = _kinds()[optimizer]
     # Decay is applied here, by variable: what is left of AdamW is Adam.
     if kind is keras.optimizers.AdamW:
         kind = keras.optimizers.Adam
-    said_by_the_phase = (
-        "learning_rate",
-        "weight_decay",
-        "clipnorm",
-        "clipvalue",
-        "global_clipnorm",
-        "name",
-    )
+    for option in phase.optimizer_options:
+        if option in _SAID_BY_THE_PHASE:
+            raise ValueError(
+                f"`optimizer_options` of phase {phase.name!r} holds "
+                f"{option!r}, which is a field of the phase: `learning_rate`, "
+                "`weight_decay` or `clip_norm`. Set that field."
+            )
     return kind, {
-        k: v for k, v in options.items() if k not in said_by_the_phase
+        k: v for k, v in options.items() if k not in _SAID_BY_THE_PHASE
     }
 
 
-def _names() -> list[str]:
-    """The optimizers' names in Keras, in lower case."""
-    kinds = vars(keras.optimizers).items()
-    return sorted(
-        name.lower()
-        for name, kind in kinds
+def _kinds() -> dict[str, type]:
+    """Keras' optimizer classes by their names in lower case."""
+    return {
+        name.lower(): kind
+        for name, kind in vars(keras.optimizers).items()
         if isinstance(kind, type)
         and issubclass(kind, keras.optimizers.Optimizer)
         and name not in ("Optimizer", "LossScaleOptimizer", "MultiOptimizer")
-    )
+    }
 
 
 def _with_factors(kind, factors, clip_norm):

@@ -6,6 +6,7 @@ import time
 
 import keras
 
+from tl_keras import graph
 from tl_keras.training import batch_norm
 from tl_keras.training import best_weights
 from tl_keras.training import guards
@@ -65,8 +66,12 @@ class PhaseTraining:
     callbacks: tuple
     verbose: int
 
-    def check(self, phase) -> list:
+    def check(self, phase, monitor) -> list:
         """The weights that a phase trains.
+
+        Args:
+            phase: A `Phase`.
+            monitor: Name of the score that chooses the weights, or None.
 
         Raises:
             ValueError: If the phase could not be carried out.
@@ -78,7 +83,16 @@ class PhaseTraining:
                 f"{phase.groups(self.groups.names)} have no trainable "
                 "weights. Layers with `trainable=False` stay frozen."
             )
+        self._check_batch_norm(phase)
+        self._check_anchor(phase)
+        if phase.patience is not None and monitor is None:
+            raise ValueError(
+                f"`patience` of phase {phase.name!r} waits for a better "
+                "validation score, and there is no validation data. Leave "
+                "`patience` out, or give validation data."
+            )
         self._optimizer(phase, training_model)
+        self.feed.train(phase, 0, 1)
         return training_model.trainable_weights
 
     def run(self, phase, best, rows) -> PhaseResult:
@@ -140,6 +154,34 @@ class PhaseTraining:
             trained_parameters=trained,
             frozen_parameters=frozen,
         )
+
+    def _check_batch_norm(self, phase):
+        if phase.batch_norm == "train":
+            return
+        for group in phase.groups(self.groups.names):
+            for operation in self.groups.members[group]:
+                within = graph.layers_within(operation)
+                if not isinstance(
+                    operation, keras.layers.BatchNormalization
+                ) and any(
+                    isinstance(layer, keras.layers.BatchNormalization)
+                    for layer in within
+                ):
+                    raise ValueError(
+                        f"Phase {phase.name!r} keeps BatchNormalization in "
+                        f"inference mode, but layer {operation.name!r} of "
+                        f"group {group!r} calls one inside of itself, out of "
+                        "reach. Freeze that group, or train with "
+                        "`batch_norm='train'`."
+                    )
+
+    def _check_anchor(self, phase):
+        if phase.starting_point_strength and len(self.groups.names) < 2:
+            raise ValueError(
+                "`starting_point_strength` pulls the encoder, which is every "
+                f"group but the last. Got one group: {self.groups.names}. "
+                "Name the encoder's layers and the head's by `groups`."
+            )
 
     def _training_model(self, phase) -> TrainingModel:
         trained = [

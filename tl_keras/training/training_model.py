@@ -1,7 +1,5 @@
 """The model that a phase trains, sharing its weights with the user's."""
 
-import inspect
-
 import keras
 import tensorflow as tf
 
@@ -31,8 +29,11 @@ class TrainingModel(keras.Model):
     def __init__(
         self, network, trained, *, anchored=(), starting_point=(), strength=0.0
     ):
-        super().__init__(name=network.name)
+        # Of its own it computes nothing; a global policy of bfloat16 would
+        # round the pixels on their way in.
+        super().__init__(name=network.name, dtype="float32", autocast=False)
         self.network = network
+        self._with_penalties = True
         # Weights and operations are compared by identity: variables of one
         # model may have equal values.
         self._trained_ids = frozenset(id(operation) for operation in trained)
@@ -95,13 +96,15 @@ class TrainingModel(keras.Model):
         """
 
         def call_operation(operation, *args, **kwargs):
-            inner = getattr(operation, "_functional", None) or operation
+            inner = graph.opened(operation)
             if graph.is_functional(inner):
                 return graph.run(inner, args[0], call_operation)
             mode = mode_of(operation)
             if mode and fused and id(operation) in self._fused_ids:
                 return fused_batch_norm.normalize(operation, *args)
-            if mode is not None and takes_training(operation):
+            # A layer whose `call` takes no `training` gets it too: Keras
+            # keeps it from `call` and hands it on to the layers inside.
+            if mode is not None and isinstance(operation, keras.layers.Layer):
                 kwargs["training"] = mode
             return operation(*args, **kwargs)
 
@@ -109,8 +112,18 @@ class TrainingModel(keras.Model):
             self.network, self._as_declared(inputs), call_operation
         )
 
+    @property
+    def losses(self):
+        return super().losses if self._with_penalties else []
+
     def compute_loss(self, *args, training=True, **kwargs):
-        loss = super().compute_loss(*args, training=training, **kwargs)
+        # Without penalties the validation loss compares between phases, in
+        # which other weights train.
+        self._with_penalties = training
+        try:
+            loss = super().compute_loss(*args, training=training, **kwargs)
+        finally:
+            self._with_penalties = True
         if not training or not self._strength:
             return loss
         penalty = anchoring.starting_point_penalty(
@@ -149,6 +162,8 @@ class TrainingModel(keras.Model):
     def _as_declared(self, inputs):
         """Inputs in the dtypes of the network's own inputs."""
         declared = graph.functional(self.network).inputs
+        if isinstance(inputs, dict):
+            inputs = [inputs[tensor.name] for tensor in declared]
         given = keras.tree.flatten(inputs)
         return [
             value
@@ -167,9 +182,3 @@ class _Hidden:
 
 def _distinct(weights) -> _Hidden:
     return _Hidden(list({id(weight): weight for weight in weights}.values()))
-
-
-def takes_training(operation) -> bool:
-    """Whether a layer's `call` has an argument named `training`."""
-    call = getattr(operation, "call", None)
-    return call is not None and "training" in inspect.signature(call).parameters

@@ -115,7 +115,7 @@ def _owners(model, groups, listed) -> dict[int, int]:
 
 def _leaves(layer) -> list:
     """A layer, or the operations inside of a nested model."""
-    inner = getattr(layer, "_functional", None) or layer
+    inner = graph.opened(layer)
     if isinstance(inner, keras.Model) and graph.is_functional(inner):
         return [operation for operation, _ in graph.operations(inner)]
     return [layer]

@@ -54,8 +54,10 @@ class Phase:
             weights towards the values `fit` found (L2-SP), at least 0.
         batch_norm: What BatchNormalization does in groups that train.
             `"train"`: it normalises by the batch, its gamma and beta train,
-            and before each validation its statistics are estimated anew on
-            training batches. `"inference"`: it is frozen in every respect.
+            and before each validation (without one, at the end of each
+            epoch) its statistics are estimated anew on training batches; in
+            between they stand still. `"inference"`: it is frozen in every
+            respect.
 
     Example:
         >>> Phase(name="head", train="head", epochs=5).learning_rate
@@ -101,13 +103,12 @@ class Phase:
         checks.integer(self.epochs, name="phase.epochs", low=1)
         if self.steps is not None:
             checks.integer(self.steps, name="phase.steps", low=1)
-        for field in ("learning_rate",):
-            checks.in_range(
-                getattr(self, field),
-                name=f"phase.{field}",
-                low=0.0,
-                include_low=False,
-            )
+        checks.in_range(
+            self.learning_rate,
+            name="phase.learning_rate",
+            low=0.0,
+            include_low=False,
+        )
         for field in (
             "encoder_rate_factor",
             "weight_decay",

@@ -41,7 +41,7 @@ def head_then_top(
     top_epochs: int = 10,
     top: str | tuple[str, ...] = "last 50%",
     head_learning_rate: float = 1e-2,
-    top_learning_rate: float = 2e-3,
+    top_learning_rate: float = 1e-3,
     **options,
 ) -> Plan:
     """The head first, then it and the top of the encoder.
@@ -79,7 +79,7 @@ def gradual(
     group_epochs: int = 2,
     num_groups: int = 3,
     head_learning_rate: float = 1e-2,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 1e-3,
     **options,
 ) -> Plan:
     """The head first, then one encoder group more in every phase.
@@ -118,7 +118,7 @@ def gradual(
     return Plan("gradual", [head, *later])
 
 
-def full(epochs: int = 10, learning_rate: float = 2e-3, **options) -> Plan:
+def full(epochs: int = 10, learning_rate: float = 1e-3, **options) -> Plan:
     """Everything trains from the start.
 
     Args:
@@ -142,7 +142,7 @@ def probe_then_full(
     probe_epochs: int = 5,
     full_epochs: int = 10,
     probe_learning_rate: float = 1e-2,
-    full_learning_rate: float = 2e-3,
+    full_learning_rate: float = 1e-3,
     **options,
 ) -> Plan:
     """A linear probe first, then everything.
