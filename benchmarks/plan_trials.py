@@ -32,28 +32,22 @@ _FLIP = tl_keras.data.Augmentation(flip=True)
 TRIALS = {
     "linear_probe 4": lambda: plans.linear_probe(4),
     "full 4": lambda: plans.full(4),
-    "full 4, rate 1e-3": lambda: plans.full(4, 1e-3),
+    "full 4, rate 2e-3": lambda: plans.full(4, 2e-3),
     "full 4, rate 3e-3": lambda: plans.full(4, 3e-3),
-    "full 4, rate 3e-3, depth_decay 0.9": lambda: plans.full(
-        4, 3e-3, depth_decay=0.9
-    ),
-    "full 4, depth_decay 0.9": lambda: plans.full(4, depth_decay=0.9),
     "full 4, batch_norm inference": lambda: plans.full(
         4, batch_norm="inference"
     ),
-    "full 4, rate 1e-4, batch_norm inference": lambda: plans.full(
-        4, 1e-4, batch_norm="inference"
+    "full 4, rate 2e-3, batch_norm inference": lambda: plans.full(
+        4, 2e-3, batch_norm="inference"
     ),
+    "full 4, depth_decay 0.9": lambda: plans.full(4, depth_decay=0.9),
     "full 4, no warm-up": lambda: plans.full(4, warmup_epochs=0.0),
     "full 4, label_smoothing 0.1": lambda: plans.full(4, label_smoothing=0.1),
     "full 4, flip": lambda: plans.full(4, augmentation=_FLIP),
     "full 4, sgd, rate 0.05": lambda: plans.full(4, 0.05, optimizer="sgd"),
     "head_then_top 2 + 4": lambda: plans.head_then_top(2, 4),
-    "head_then_top 2 + 4, rate 1e-3": lambda: plans.head_then_top(
-        2, 4, top_learning_rate=1e-3
-    ),
-    "head_then_top 2 + 4, flip": lambda: plans.head_then_top(
-        2, 4, augmentation=_FLIP
+    "head_then_top 2 + 4, rate 2e-3": lambda: plans.head_then_top(
+        2, 4, top_learning_rate=2e-3
     ),
     "gradual 2 + 3 x 2": lambda: plans.gradual(2, 2, 3),
     "probe_then_full 2 + 4": lambda: plans.probe_then_full(2, 4),

@@ -57,7 +57,7 @@ WEIGHTS_URL = (
     f"mobilenet_v2/{WEIGHTS_FILE}"
 )
 # What fits into about ten minutes on two cores.
-CPU_TRAIN_EXAMPLES = 10_000
+CPU_TRAIN_EXAMPLES = 20_000
 CIFAR10_TRAIN_EXAMPLES = 48_000
 DIGITS_TRAIN_EXAMPLES = 200
 
@@ -173,7 +173,11 @@ def finetune_on_cifar10():
             ),
             plan=configs.PlanConfig(
                 name="head_then_top",
-                options={"head_epochs": 3, "top_epochs": 8},
+                options={
+                    "head_epochs": 3,
+                    "top_epochs": 8,
+                    "top_learning_rate": 2e-3,
+                },
             ),
             augmentation=Augmentation(flip=True),
             seed=SEED.value,

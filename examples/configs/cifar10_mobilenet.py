@@ -18,7 +18,11 @@ def get_config():
         ),
         plan=configs.PlanConfig(
             name="head_then_top",
-            options={"head_epochs": 3, "top_epochs": 8},
+            options={
+                "head_epochs": 3,
+                "top_epochs": 8,
+                "top_learning_rate": 2e-3,
+            },
         ),
         augmentation=Augmentation(flip=True),
     )
