@@ -80,6 +80,10 @@ def _parse(argv, module):
         _refuse(error, hint=f"`{argv[0]} --help` shows its flags.")
 
 
+# What tl_keras raises in words; a loss that became NaN is the last one.
+_WORDED = (ValueError, TypeError, OSError, ImportError, FloatingPointError)
+
+
 def _with_worded_errors(main):
     """`main`, where a user's mistake is one sentence and no traceback."""
 
@@ -96,7 +100,7 @@ def _with_worded_errors(main):
         except KeyboardInterrupt:
             print("Interrupted.", file=sys.stderr)
             sys.exit(130)
-        except (ValueError, TypeError, OSError, ImportError) as error:
+        except _WORDED as error:
             if flags.FLAGS.debug:
                 traceback.print_exc()
             else:
