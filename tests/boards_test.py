@@ -22,8 +22,10 @@ class EpochScalarsTest(absltest.TestCase):
     def test_steps_go_on_from_one_phase_to_the_next(self):
         scalars = boards.EpochScalars(self.folder)
         # Two phases of two epochs: Keras counts from 0 in each.
-        for epoch in (0, 1, 0, 1):
-            scalars.on_epoch_end(epoch, {"loss": 0.5, "val_loss": 0.25})
+        for epochs in ((0, 1), (0, 1)):
+            scalars.on_train_begin()
+            for epoch in epochs:
+                scalars.on_epoch_end(epoch, {"loss": 0.5, "val_loss": 0.25})
         for part, value in (("train", 0.5), ("validation", 0.25)):
             [file] = (self.folder / part).iterdir()
             events = [

@@ -12,6 +12,7 @@ import keras
 from tl_keras import checks
 
 _CARD_FILE = "tl_keras.json"
+_DISTRIBUTIONS = ("softmax", "sigmoid")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,29 +160,21 @@ def outputs_are_logits(model) -> bool:
     """
     if card(model) is not None:
         return True
-    last = next(
-        (layer for layer in reversed(model.layers) if not _passes_on(layer)),
-        model.layers[-1],
-    )
-    if isinstance(last, keras.layers.Softmax):
-        return False
-    activation = getattr(getattr(last, "activation", None), "__name__", None)
-    if activation in ("softmax", "sigmoid"):
-        return False
-    if activation == "linear":
+    for layer in reversed(model.layers):
+        activation = getattr(layer, "activation", None)
+        name = getattr(activation, "__name__", None)
+        if isinstance(layer, keras.layers.Softmax) or name in _DISTRIBUTIONS:
+            return False
+        # A linear Activation may be there to make a softmax float32: then
+        # the layer before it tells.
+        if name != "linear" or not isinstance(layer, keras.layers.Activation):
+            break
+    if name == "linear" or layer is not model.layers[-1]:
         return True
     raise ValueError(
         "Whether the model gives logits or probabilities cannot be seen from "
-        f"its last layer. Got: {last.name!r} ({type(last).__name__}). "
+        f"its last layer. Got: {layer.name!r} ({type(layer).__name__}). "
         "Expected a Dense layer, an Activation or a Softmax."
-    )
-
-
-def _passes_on(layer) -> bool:
-    """Whether a layer gives what it gets, e.g. to make it float32."""
-    return (
-        isinstance(layer, keras.layers.Activation)
-        and layer.activation is keras.activations.linear
     )
 
 
