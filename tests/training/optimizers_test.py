@@ -159,6 +159,8 @@ class MakeTest(parameterized.TestCase):
 
     @parameterized.parameters("muon", "lamb", "adafactor", "sgd")
     def test_without_decay_and_gradient_nothing_moves(self, name):
+        if name == "muon" and keras.__version__.startswith("3.12."):
+            self.skipTest("Muon of Keras 3.12 fails on TensorFlow by itself")
         (variable,) = self.variables(1)
         phase = Phase(name="a", optimizer=name)
         optimizer = optimizers.make(phase, 0.1, [(variable, 1.0, 0.0)])
