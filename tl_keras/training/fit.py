@@ -250,9 +250,9 @@ def _monitor(monitor, metrics, validates: bool) -> str | None:
     if monitor is None:
         return "val_accuracy" if _have_accuracy(metrics) else "val_loss"
     if all(metric is losses.accuracy for metric in metrics):
-        known = ["loss", "val_loss"] + ["accuracy", "val_accuracy"] * len(
-            metrics
-        )
+        known = ["loss", "val_loss"]
+        if metrics:
+            known += ["accuracy", "val_accuracy"]
         checks.one_of(monitor, known, name="monitor")
     if monitor.startswith("val_") and not validates:
         raise ValueError(
