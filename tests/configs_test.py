@@ -19,7 +19,7 @@ class ConfigTest(parameterized.TestCase):
         (configs.DataConfig, {"batch_size": 0}, "data.batch_size"),
         (configs.DataConfig, {"batch_size": 1.5}, "data.batch_size"),
         (configs.DataConfig, {"image_size": 0}, "data.image_size"),
-        (configs.DataConfig, {"channels": 2}, "data.channels"),
+        (configs.DataConfig, {"channels": 0}, "data.channels"),
         (configs.DataConfig, {"validation_fraction": 1.0}, "fraction"),
         (configs.DataConfig, {"train_examples": 0}, "data.train_examples"),
         (configs.DataConfig, {"keep_aspect_ratio": 1}, "keep_aspect_ratio"),

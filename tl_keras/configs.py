@@ -32,7 +32,7 @@ class DataConfig:
             "cifar10", or "folder:PATH", "csv:PATH", "npz:PATH".
         image_size: Height and width in pixels that images are resized to. None:
             the encoder's own size.
-        channels: Colour channels of the images, 1, 3 or 4.
+        channels: Colour channels of the images, 1, 3 or 4. None: 3.
         batch_size: Examples per optimizer step.
         validation_fraction: Share of the training part, in [0, 1), that is
             kept for validation where the source has no validation part.
@@ -45,7 +45,7 @@ class DataConfig:
 
     name: str = "digits"
     image_size: int | None = None
-    channels: int = 3
+    channels: int | None = None
     batch_size: int = 32
     validation_fraction: float = 0.1
     train_examples: int | None = None
@@ -55,7 +55,7 @@ class DataConfig:
     def __post_init__(self):
         _text(self.name, "data.name")
         _optional_integer(self.image_size, "data.image_size")
-        checks.one_of(self.channels, (1, 3, 4), name="data.channels")
+        _optional_integer(self.channels, "data.channels")
         checks.integer(self.batch_size, name="data.batch_size", low=1)
         checks.share(self.validation_fraction, name="data.validation_fraction")
         _optional_integer(self.train_examples, "data.train_examples")

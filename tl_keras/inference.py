@@ -64,7 +64,7 @@ def evaluate(
     card = models.card(model)
     data = runs.load_data(
         _data_config(config.data, dataset, data_dir),
-        card.image_size,
+        card.input_spec.size,
         config.seed,
     )
     if tuple(data.class_names) != card.class_names:
@@ -175,13 +175,13 @@ def _image_files(path) -> list[pathlib.Path]:
 def _read(file, card, data_config):
     """One image as the model takes it, uint8 [size, size, channels]."""
     try:
-        image = data_images.decode(file.read_bytes(), card.channels)
+        image = data_images.decode(file.read_bytes(), card.input_spec.channels)
     except tf.errors.InvalidArgumentError as error:
         raise ValueError(
             f"{file} cannot be decoded. {data_files.EXPECTED}"
         ) from error
     return data_images.resize(
-        image, card.image_size, data_config.keep_aspect_ratio
+        image, card.input_spec.size, data_config.keep_aspect_ratio
     )
 
 

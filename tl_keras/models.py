@@ -10,6 +10,7 @@ import zipfile
 import keras
 
 from tl_keras import checks
+from tl_keras import input_specs
 
 _CARD_FILE = "tl_keras.json"
 _DISTRIBUTIONS = ("softmax", "sigmoid")
@@ -29,9 +30,8 @@ class Card:
         preprocessing_output: Name of the layer whose output the encoder's
             network gets, or None if it gets the raw input.
         trained_range: Lowest and highest value which that network saw when
-            it was trained.
-        image_size: Height and width in pixels, or None if there is none.
-        channels: Number of channels of the input.
+            it was trained, or None.
+        input_spec: What the model takes.
         num_classes: Number of classes.
         class_names: Their names in order, or None if they have none.
         task: What the outputs are, e.g. `"classification"`.
@@ -40,9 +40,8 @@ class Card:
     encoder: str
     groups: dict[str, tuple[str, ...]]
     preprocessing_output: str | None
-    trained_range: tuple[float, float]
-    image_size: int | None
-    channels: int
+    trained_range: tuple[float, float] | None
+    input_spec: input_specs.InputSpec
     num_classes: int
     class_names: tuple[str, ...] | None = None
     task: str = "classification"
@@ -63,8 +62,8 @@ def build(encoder, head, *, dtype_policy=None, seed: int = 0) -> keras.Model:
         seed: Of the head's initial weights and dropout.
 
     Returns:
-        A `keras.Model` from raw input (uint8 or float pixels 0..255) to
-        logits `(batch, num_classes)`, float32.
+        A `keras.Model` from raw input (uint8 or float pixels 0..255, strings,
+        or waveforms in -1..1) to logits `(batch, num_classes)`, float32.
 
     Raises:
         TypeError: If `encoder` is not an `Encoder` or `head` not callable.
@@ -98,9 +97,8 @@ def build(encoder, head, *, dtype_policy=None, seed: int = 0) -> keras.Model:
             encoder=encoder.name,
             groups={**encoder.groups, "head": in_head},
             preprocessing_output=encoder.preprocessing_output,
-            trained_range=tuple(encoder.trained_range),
-            image_size=encoder.image_size,
-            channels=encoder.channels,
+            trained_range=encoder.trained_range,
+            input_spec=encoder.input_spec,
             num_classes=head.num_classes,
         ),
     )
@@ -216,7 +214,7 @@ def save(model, path) -> pathlib.Path:
         if card(model) is not None:
             with zipfile.ZipFile(whole, "a") as archive:
                 archive.writestr(
-                    _CARD_FILE, json.dumps(dataclasses.asdict(card(model)))
+                    _CARD_FILE, json.dumps(_card_entry(card(model)))
                 )
         os.replace(whole, path)
     return path
@@ -254,14 +252,20 @@ def load_model(path) -> keras.Model:
     return model
 
 
+def _card_entry(value: Card) -> dict:
+    entry = dataclasses.asdict(value)
+    return {**entry, "input_spec": input_specs.as_dict(value.input_spec)}
+
+
 def _card_from(entry: dict) -> Card:
-    lists = {
+    read = {
         "groups": {k: tuple(v) for k, v in entry["groups"].items()},
-        "trained_range": tuple(entry["trained_range"]),
+        "input_spec": input_specs.from_dict(entry["input_spec"]),
     }
-    if entry["class_names"] is not None:
-        lists["class_names"] = tuple(entry["class_names"])
-    return Card(**{**entry, **lists})
+    for name in ("trained_range", "class_names"):
+        if entry[name] is not None:
+            read[name] = tuple(entry[name])
+    return Card(**{**entry, **read})
 
 
 def _keras_path(path) -> pathlib.Path:

@@ -90,7 +90,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     say(_headline(config))
     with strategies.strategy(config.strategy):
         encoder = _encoder(config)
-        data = load_data(config.data, encoder.image_size, config.seed)
+        data = load_data(config.data, encoder.input_spec.size, config.seed)
         say(_summary(data), end="\n\n")
         model = _model(config, encoder, data.num_classes)
         fitted = training.fit(
@@ -183,7 +183,7 @@ def _encoder(config):
         config.encoder.name,
         config.data.image_size,
         config.encoder.weights,
-        channels=config.data.channels,
+        channels=config.data.channels or 3,
         **config.encoder.options,
     )
 
@@ -210,8 +210,8 @@ def _summary(data) -> str:
         if count
     )
     return (
-        f"{data.name}: {data.num_classes} classes at {data.image_size} px; "
-        f"{counts} images"
+        f"{data.name}: {data.num_classes} classes of {data.input_spec}; "
+        f"{counts}"
     )
 
 

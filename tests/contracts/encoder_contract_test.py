@@ -125,7 +125,7 @@ class EncoderContractTest(parameterized.TestCase):
 
 def some_pixels(encoder):
     """Two images of whole numbers in 0..255, with both ends among them."""
-    shape = (2, encoder.image_size, encoder.image_size, encoder.channels)
+    shape = (2, *encoder.input_spec.shape)
     pixels = np.random.default_rng(0).integers(0, 256, shape)
     pixels[0, 0, 0], pixels[0, 0, 1] = 0, 255
     return pixels.astype("float32")
@@ -142,13 +142,12 @@ def assert_close(actual, expected):
 
 
 def check_shapes(test, encoder, features):
-    size = encoder.image_size
     test.assertEqual(
-        encoder.model.input_shape, (None, size, size, encoder.channels)
+        encoder.model.input_shape, (None, *encoder.input_spec.shape)
     )
     test.assertEqual(encoder.model.inputs[0].dtype, "float32")
     test.assertEqual(features.shape[-1], encoder.feature_width)
-    test.assertGreaterEqual(size, encoder.min_image_size)
+    test.assertGreaterEqual(encoder.input_spec.size, encoder.min_image_size)
     test.assertTrue(np.isfinite(features).all())
 
 

@@ -68,7 +68,7 @@ class KindsTest(parameterized.TestCase):
 
     def test_grey_images_need_no_channels(self):
         data = arrays.from_arrays((IMAGES[..., 0], LABELS))
-        self.assertEqual(data.channels, 1)
+        self.assertEqual(data.input_spec.channels, 1)
 
     def test_class_names_are_counted_if_not_given(self):
         data = arrays.from_arrays((IMAGES, LABELS))

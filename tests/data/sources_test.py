@@ -23,7 +23,7 @@ class DigitsTest(absltest.TestCase):
         expected = np.rint(bunch.images[index] * 255 / 16)
         np.testing.assert_array_equal(images[..., 0], expected)
         np.testing.assert_array_equal(data.labels("test"), bunch.target[index])
-        self.assertEqual((data.image_size, data.channels), (8, 1))
+        self.assertEqual(data.input_spec.shape, (8, 8, 1))
 
     def test_have_the_same_test_part_whatever_the_seed(self):
         first, second = (sources.load("digits", seed=seed) for seed in (0, 1))

@@ -86,7 +86,7 @@ class PreparedTest(absltest.TestCase):
     def test_images_labels_and_ids_are_those_that_were_stored(self):
         data = self.load(TlKerasPets, validation_fraction=0)
         self.assertEqual(data.class_names, ("cat", "dog"))
-        self.assertEqual(data.image_size, 6)
+        self.assertEqual(data.input_spec.size, 6)
         for split in ("train", "test"):
             batches = files_for_tests.batches(data.evaluation_batches(split))
             images = np.concatenate([images for images, _ in batches])

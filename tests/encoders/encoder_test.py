@@ -4,6 +4,7 @@ import keras
 from absl.testing import absltest
 from absl.testing import parameterized
 
+from tl_keras import input_specs
 from tl_keras.encoders import Encoder
 
 
@@ -20,9 +21,8 @@ def _fields(**changed):
         "preprocessing": "custom",
         "preprocessing_output": "scale",
         "trained_range": (0, 1),
-        "image_size": 8,
+        "input_spec": input_specs.ImageSpec(size=8),
         "min_image_size": 3,
-        "channels": 3,
     }
     return {**fields, **changed}
 
@@ -51,10 +51,16 @@ class EncoderTest(parameterized.TestCase):
             Encoder(**_fields(groups=groups))
 
     @parameterized.parameters(
-        ({"image_size": 9}, r"shape \(None, 8, 8, 3\).*\(None, 9, 9, 3\)"),
-        ({"channels": 1}, r"\(None, 8, 8, 3\).*\(None, 8, 8, 1\)"),
-        ({"channels": 2}, "Expected one of: 1, 3, 4"),
-        ({"image_size": 2}, "Expected at least 3"),
+        (
+            {"input_spec": input_specs.ImageSpec(size=9)},
+            r"shape \(None, 8, 8, 3\).*\(None, 9, 9, 3\)",
+        ),
+        (
+            {"input_spec": input_specs.ImageSpec(size=8, channels=1)},
+            r"\(None, 8, 8, 3\).*\(None, 8, 8, 1\)",
+        ),
+        ({"input_spec": input_specs.TextSpec()}, "float32.*string of shape"),
+        ({"input_spec": input_specs.ImageSpec(size=2)}, "Expected at least 3"),
         ({"preprocessing": "pytorch"}, "'pytorch'.*mean 'torch'"),
         ({"preprocessing_output": "scael"}, "mean 'scale'"),
         ({"trained_range": (1.0, 0.0)}, r"trained_range\[1\]"),

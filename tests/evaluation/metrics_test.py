@@ -9,6 +9,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 from sklearn import metrics as sklearn_metrics
 
+from tl_keras import input_specs
 from tl_keras import models
 from tl_keras.evaluation import metrics
 
@@ -143,8 +144,7 @@ class EvaluateTest(parameterized.TestCase):
                 groups={},
                 preprocessing_output=None,
                 trained_range=(0.0, 255.0),
-                image_size=1,
-                channels=2,
+                input_spec=input_specs.ImageSpec(size=1),
                 num_classes=2,
                 class_names=("cat", "dog"),
             ),

@@ -12,7 +12,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "tl_keras"
 # groups of one row do not import each other.
 LAYERS = (
     ("checks", "lazy", "backend"),
-    ("registry", "graph"),
+    ("registry", "graph", "input_specs"),
     ("data", "encoders", "heads"),
     ("models", "tuning"),
     ("training",),
@@ -44,6 +44,7 @@ WITHOUT_TENSORFLOW = (
     "data/augmentation",
     "lazy",
     "doctor",
+    "input_specs",
     "registry",
     "tuning/phases",
     "tuning/plans",

@@ -15,6 +15,7 @@ import tensorflow as tf
 from absl.testing import absltest
 from absl.testing import parameterized
 
+from tl_keras import input_specs
 from tl_keras import models
 from tl_keras.data import images as data_images
 from tl_keras.serving import savedmodel
@@ -204,8 +205,7 @@ class ExportTest(parameterized.TestCase):
             groups={},
             preprocessing_output=None,
             trained_range=(0.0, 255.0),
-            image_size=8,
-            channels=3,
+            input_spec=input_specs.ImageSpec(size=8),
             num_classes=3,
             class_names=("cat", "dog", "owl"),
         )

@@ -3,6 +3,7 @@ import numpy as np
 from absl.testing import absltest
 from absl.testing import parameterized
 
+from tl_keras import input_specs
 from tl_keras import models
 from tl_keras.training import range_probe
 
@@ -23,8 +24,7 @@ def model_with(scale, offset, trained_range, preprocessing=True):
             groups={"head": ("end",)},
             preprocessing_output="scaled" if preprocessing else None,
             trained_range=trained_range,
-            image_size=16,
-            channels=3,
+            input_spec=input_specs.ImageSpec(size=16),
             num_classes=2,
         ),
     )

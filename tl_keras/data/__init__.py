@@ -1,4 +1,4 @@
-"""Labelled images: where they come from, how they are split and batched."""
+"""Labelled examples: where they come from, how they are split and batched."""
 
 from tl_keras import lazy
 

@@ -5,7 +5,6 @@ import dataclasses
 from tl_keras import checks
 from tl_keras.data import data
 from tl_keras.data import fingerprint
-from tl_keras.data import images
 from tl_keras.data import preparation
 from tl_keras.data import splits as splits_
 
@@ -30,7 +29,7 @@ class Choices:
         checks.integer(self.seed, name="seed")
         checks.in_range(self.seed, name="seed", high=2**32 - 1)
         if self.channels is not None:
-            checks.one_of(self.channels, images.CHANNELS, name="channels")
+            checks.integer(self.channels, name="channels", low=1)
         checks.share(self.validation_fraction, name="validation_fraction")
         if self.train_examples is not None:
             checks.integer(self.train_examples, name="train_examples", low=1)
@@ -44,18 +43,11 @@ class Choices:
             split: (part.digests, part.labels)
             for split, part in examples.items()
         }
-        prepared, image_size = preparation.prepare(
-            examples,
-            image_size=self.image_size,
-            channels=self.channels,
-            keep_aspect_ratio=self.keep_aspect_ratio,
-            cache=self.cache,
-        )
+        prepared, input_spec = preparation.prepare(examples, self)
         return data.Data(
             name=source.name,
             class_names=tuple(source.class_names),
-            image_size=image_size,
-            channels=prepared["train"].images.channels,
+            input_spec=input_spec,
             batch_size=self.batch_size,
             seed=self.seed,
             keep_aspect_ratio=self.keep_aspect_ratio,

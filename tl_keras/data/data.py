@@ -1,4 +1,4 @@
-"""`Data`: labelled images, split, sized and ready to be batched."""
+"""`Data`: labelled examples, split and ready to be batched."""
 
 import dataclasses
 import functools
@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras import checks
+from tl_keras import input_specs
 from tl_keras.data import augmentation as augmentation_
 from tl_keras.data import examples as examples_
 from tl_keras.data import pipeline
@@ -17,7 +18,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Data:
-    """Labelled images in up to three splits, from `load` or `from_arrays`.
+    """Labelled examples in up to three splits, from `load` or `from_arrays`.
 
     `train`, `validation` and `test` are views as a `tf.data.Dataset` for plain
     Keras; `train_epochs` has what training in phases needs: epochs by number,
@@ -26,14 +27,14 @@ class Data:
     Attributes:
         name: What the data was loaded by, e.g. `"cifar10"`.
         class_names: Names by label.
-        image_size: Height and width of the images in pixels.
-        channels: 1, 3 or 4.
+        input_spec: What its inputs are: an `ImageSpec`, `TextSpec` or
+            `AudioSpec`.
         batch_size: Examples per batch.
         seed: Seed of the order, of the augmentation, and of the validation
             part where it was split off.
         keep_aspect_ratio: Whether images were cut to a square, not squeezed.
-        fingerprint: 32 hexadecimal digits: a hash of the images' content as
-            it was before resizing, the labels, the class names, and which
+        fingerprint: 32 hexadecimal digits: a hash of the inputs' content as
+            it was found, the labels, the class names, and which
             example is in which split.
         splits: Dict of split name to `Examples`.
 
@@ -47,8 +48,7 @@ class Data:
 
     name: str
     class_names: tuple[str, ...]
-    image_size: int
-    channels: int
+    input_spec: input_specs.InputSpec
     batch_size: int
     seed: int
     keep_aspect_ratio: bool
@@ -72,9 +72,11 @@ class Data:
         The order follows from `seed`, and from TensorFlow's global seed where
         one is set; `train_epochs` follows from `seed` alone.
 
-        Elements are `(images, labels)`: `[batch, image_size, image_size,
-        channels]`, uint8 (float32 if the data was made of float arrays) in
-        0..255, and int32 `[batch]`. The last batch may be smaller.
+        Elements are `(inputs, labels)`. Inputs are `[batch, size, size,
+        channels]` images, uint8 (float32 if the data was made of float
+        arrays) in 0..255; or texts, string `[batch]`; or waveforms, float32
+        `[batch, samples]` in -1..1 (`[batch, samples, channels]` with several
+        channels). Labels are int32 `[batch]`. The last batch may be smaller.
         """
         return pipeline.shuffled(
             self.splits["train"], self.batch_size, seed=self.seed
@@ -145,16 +147,17 @@ class Data:
 
         Returns:
             A `tf.data.Dataset` of `epochs * steps_per_epoch(drop_remainder)`
-            elements, `(images, labels)`, or with `class_weight` `(images,
-            labels, weights)`. Images as in `train`. Labels are int32
+            elements, `(inputs, labels)`, or with `class_weight` `(inputs,
+            labels, weights)`. Inputs as in `train`. Labels are int32
             `[batch]`, or with label smoothing, MixUp or CutMix float32
             `[batch, num_classes]`. Weights are float32 `[batch]`; a mixed
             example weighs as its classes do, by share.
 
         Raises:
             TypeError: If an argument has the wrong type.
-            ValueError: If an argument is out of its range, or the images have
-                a transparency channel, which RandAugment cannot change.
+            ValueError: If an argument is out of its range, if the images have
+                a transparency channel, which RandAugment cannot change, or if
+                there is augmentation and the data are no images.
 
         Example:
             >>> import tl_keras
@@ -211,7 +214,7 @@ class Data:
                 too if the split's size is.
 
         Returns:
-            A `tf.data.Dataset` of `(images, labels)` as in `train`, all
+            A `tf.data.Dataset` of `(inputs, labels)` as in `train`, all
             examples once.
 
         Raises:
@@ -264,7 +267,14 @@ class Data:
         checks.instance(
             augmentation, augmentation_.Augmentation, name="augmentation"
         )
-        if augmentation.rand_augment_layers and self.channels == 4:
+        if self.input_spec.kind != "image":
+            if augmentation == augmentation_.Augmentation():
+                return augmentation
+            raise ValueError(
+                f"Augmentation changes images, and this data is of "
+                f"{self.input_spec}. Got: {augmentation}. Leave it out."
+            )
+        if augmentation.rand_augment_layers and self.input_spec.channels == 4:
             raise ValueError(
                 "RandAugment changes colours, and these images have a "
                 "transparency channel. Got: channels=4. Expected 1 or 3; set "

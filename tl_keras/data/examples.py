@@ -1,4 +1,4 @@
-"""Examples as a source gives them: images, labels, ids, before any choice."""
+"""Examples as a source gives them: inputs, labels, ids, before any choice."""
 
 import dataclasses
 
@@ -16,6 +16,8 @@ class Pixels:
     """
 
     array: np.ndarray
+
+    kind = "image"
 
     def __len__(self):
         return len(self.array)
@@ -38,6 +40,8 @@ class Encoded:
     values: np.ndarray
     names: np.ndarray
 
+    kind = "image"
+
     def __len__(self):
         return len(self.values)
 
@@ -52,17 +56,58 @@ class Encoded:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Examples:
-    """Labelled images of one split.
+class Texts:
+    """Texts.
 
     Attributes:
-        images: `Pixels` or `Encoded`; in a `Data`, a reader of batches.
-        labels: np.int64 array `[examples]`, each in `[0, classes)`.
-        ids: Array of `str`: the file's path, or the source's own id.
-        digests: uint8 array `[examples, 16]`: hashes of the images' content.
+        values: Array of `str`.
     """
 
-    images: object
+    values: np.ndarray
+
+    kind = "text"
+
+    def __len__(self):
+        return len(self.values)
+
+    def take(self, indices):
+        """The texts at these indices."""
+        return Texts(self.values[indices])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recordings:
+    """Sound files.
+
+    Attributes:
+        paths: Array of `str`, each the path of a sound file.
+    """
+
+    paths: np.ndarray
+
+    kind = "audio"
+
+    def __len__(self):
+        return len(self.paths)
+
+    def take(self, indices):
+        """The recordings at these indices."""
+        return Recordings(self.paths[indices])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Examples:
+    """Labelled inputs of one split.
+
+    Attributes:
+        inputs: `Pixels`, `Encoded`, `Texts` or `Recordings`; in a `Data`, a
+            reader of batches.
+        labels: np.int64 array `[examples]`, each in `[0, classes)`.
+        ids: Array of `str`: the file's path, or the source's own id.
+        digests: uint8 array `[examples, 16]`: hashes of the inputs' content.
+    """
+
+    inputs: object
     labels: np.ndarray
     ids: np.ndarray
     digests: np.ndarray
@@ -73,7 +118,7 @@ class Examples:
     def take(self, indices):
         """The examples at these indices, in their order."""
         return Examples(
-            self.images.take(indices),
+            self.inputs.take(indices),
             self.labels[indices],
             self.ids[indices],
             self.digests[indices],
@@ -97,6 +142,11 @@ class Source:
     train: Examples
     validation: Examples | None = None
     test: Examples | None = None
+
+    @property
+    def kind(self) -> str:
+        """What its inputs are: `"image"`, `"text"` or `"audio"`."""
+        return self.train.inputs.kind
 
     def __post_init__(self):
         labels_.check_classes(self.name, self.class_names, self.train.labels)

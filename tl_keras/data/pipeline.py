@@ -1,7 +1,7 @@
 """From examples to data sets of batches.
 
-Only indices are shuffled and batched; images are read, resized and augmented a
-batch at a time, several batches in parallel, and handed on in order.
+Only indices are shuffled and batched; inputs are read and augmented a batch at
+a time, several batches in parallel, and handed on in order.
 """
 
 import tensorflow as tf
@@ -14,7 +14,7 @@ def train_epochs(examples, epochs, batches, targets, augmentation, seed):
     """Shuffled, augmented training batches of several epochs.
 
     Args:
-        examples: `Examples` whose images are a reader.
+        examples: `Examples` whose inputs are a reader.
         epochs: A `range` of epoch indices.
         batches: `(batch size, whether to drop a last one that is smaller)`.
         targets: A `targets.Targets`.
@@ -45,12 +45,12 @@ def train_epochs(examples, epochs, batches, targets, augmentation, seed):
         return tf.data.Dataset.range(steps).map(batch)
 
     def read(indices, numbers):
-        images = examples.images.read(indices)
+        inputs = examples.inputs.read(indices)
         labels = targets.encode(tf.gather(all_labels, indices))
-        images, labels = transforms.augment(
-            images, labels, numbers, augmentation
+        inputs, labels = transforms.augment(
+            inputs, labels, numbers, augmentation
         )
-        return targets.element(images, labels)
+        return targets.element(inputs, labels)
 
     indices = tf.data.Dataset.range(epochs.start, epochs.stop)
     indices = indices.flat_map(index_batches)
@@ -88,7 +88,7 @@ def _read(indices, examples, batch_size):
     all_labels = _labels(examples)
 
     def read(batch):
-        return examples.images.read(batch), tf.gather(all_labels, batch)
+        return examples.inputs.read(batch), tf.gather(all_labels, batch)
 
     batches = indices.map(
         read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True

@@ -1,5 +1,6 @@
 """`load`: data by the name of its source."""
 
+import dataclasses
 import importlib
 import re
 
@@ -22,7 +23,7 @@ def load(
     image_size: int | None = None,
     batch_size: int = 32,
     seed: int = 0,
-    channels: int = 3,
+    channels: int | None = None,
     validation_fraction: float = 0.1,
     train_examples: int | None = None,
     keep_aspect_ratio: bool = False,
@@ -57,8 +58,8 @@ def load(
         batch_size: Examples per batch, at least 1.
         seed: Seed of the validation split, the order and the augmentation, in
             [0, 2**32 - 1].
-        channels: 1 (grey), 3 (RGB) or 4 (RGBA). Grey images are repeated, a
-            transparency channel is dropped, see `images.decode`.
+        channels: 1 (grey), 3 (RGB, the default) or 4 (RGBA). Grey images are
+            repeated, a transparency channel is dropped, see `images.decode`.
         validation_fraction: Share of the training part to split off where the
             source has no validation part, in [0, 1). 0 for none. At least one
             example per class is split off.
@@ -92,7 +93,8 @@ def load(
         {'train': 1294, 'validation': 144, 'test': 359}
     """
     checks.instance(name, str, name="name")
-    checks.integer(channels, name="channels", low=1)
+    if channels is not None:
+        checks.integer(channels, name="channels", low=1)
     # TensorFlow takes seconds to import; a wrong name answers without it.
     from tl_keras.data import choices
 
@@ -106,7 +108,10 @@ def load(
         keep_aspect_ratio=keep_aspect_ratio,
         cache=cache,
     )
-    return chosen.apply(_read(name, data_dir))
+    source = _read(name, data_dir)
+    if source.kind == "image" and channels is None:
+        chosen = dataclasses.replace(chosen, channels=3)
+    return chosen.apply(source)
 
 
 def names() -> list[str]:

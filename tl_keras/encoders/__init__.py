@@ -1,4 +1,4 @@
-"""Pretrained networks without their heads, from raw pixels to features."""
+"""Pretrained networks without their heads, from raw input to features."""
 
 from tl_keras import lazy
 

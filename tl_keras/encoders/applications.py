@@ -9,6 +9,7 @@ import keras
 from keras.src.applications import imagenet_utils
 
 from tl_keras import checks
+from tl_keras import input_specs
 from tl_keras.encoders import channels as channels_lib
 from tl_keras.encoders import downloads
 from tl_keras.encoders import preprocessing
@@ -119,12 +120,11 @@ def load(
         name=name,
         model=model,
         groups=groups,
+        input_spec=input_specs.ImageSpec(size=image_size, channels=channels),
         preprocessing=convention,
         preprocessing_output=preprocessing.OUTPUT_NAME if layers else None,
         trained_range=preprocessing.output_range(layers, channels=3),
-        image_size=image_size,
         min_image_size=min_size,
-        channels=channels,
     )
 
 

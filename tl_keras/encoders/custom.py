@@ -3,6 +3,7 @@
 import keras
 
 from tl_keras import checks
+from tl_keras import input_specs
 from tl_keras.encoders import copying
 from tl_keras.encoders import groups as groups_lib
 from tl_keras.encoders import preprocessing as preprocessing_lib
@@ -42,7 +43,7 @@ def from_model(
             trained. None: what pixels in 0..255 become by `preprocessing`.
 
     Returns:
-        An `Encoder` whose `min_image_size` is its `image_size`.
+        An `Encoder` whose `min_image_size` is the model's image size.
 
     Raises:
         TypeError: If `model`, `preprocessing` or a layer is something else.
@@ -86,12 +87,11 @@ def from_model(
         name=model.name if name is None else name,
         model=copied,
         groups=groups,
+        input_spec=input_specs.ImageSpec(size=image_size, channels=channels),
         preprocessing=kind,
         preprocessing_output=layers[-1].name if layers else None,
         trained_range=trained_range,
-        image_size=image_size,
         min_image_size=image_size,
-        channels=channels,
     )
 
 

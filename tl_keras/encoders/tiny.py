@@ -13,6 +13,7 @@ import pathlib
 import keras
 
 from tl_keras import checks
+from tl_keras import input_specs
 from tl_keras.encoders import channels as channels_lib
 from tl_keras.encoders import preprocessing
 from tl_keras.encoders.encoder import Encoder
@@ -82,12 +83,11 @@ def load(
         name="tiny",
         model=model,
         groups=groups,
+        input_spec=input_specs.ImageSpec(size=image_size, channels=channels),
         preprocessing="tf",
         preprocessing_output=preprocessing.OUTPUT_NAME,
         trained_range=(-1.0, 1.0),
-        image_size=image_size,
         min_image_size=MIN_IMAGE_SIZE_PX,
-        channels=channels,
     )
 
 

@@ -48,7 +48,7 @@ def probe(model, images, mode: str = "stop"):
     """
     checks.one_of(mode, MODES, name="range_probe")
     card = models.card(model)
-    if mode == "off" or card is None or card.image_size is None:
+    if mode == "off" or card is None or card.trained_range is None:
         return
     fault = _fault_of_raw(np.asarray(images)) or _fault_of_preprocessed(
         model, images, card

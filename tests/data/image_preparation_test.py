@@ -47,8 +47,8 @@ class FolderTest(parameterized.TestCase):
         options = {"channels": channels, "keep_aspect_ratio": square}
         kept = self.load(**options)
         not_kept = self.load(cache=False, **options)
-        self.assertIsInstance(kept.splits["train"].images, reading.InMemory)
-        self.assertIsInstance(not_kept.splits["train"].images, reading.OnTheFly)
+        self.assertIsInstance(kept.splits["train"].inputs, reading.InMemory)
+        self.assertIsInstance(not_kept.splits["train"].inputs, reading.OnTheFly)
         chosen = augmentation.Augmentation(flip=True, crop=0.3)
         for views in (
             (kept.validation, not_kept.validation),
@@ -81,7 +81,7 @@ class FolderTest(parameterized.TestCase):
     )
     def test_keeps_as_few_bytes_as_it_can(self, shapes, kept):
         self.write(shapes)
-        reader = self.load().splits["train"].images
+        reader = self.load().splits["train"].inputs
         self.assertEqual(tuple(reader.images.shape[1:]), kept)
 
     def test_keeps_nothing_beyond_its_share_of_the_memory(self):
@@ -95,11 +95,11 @@ class FolderTest(parameterized.TestCase):
                 memory, "available_bytes", lambda value=available: value
             ):
                 data = self.load(cache="auto")
-            self.assertIsInstance(data.splits["train"].images, kind)
+            self.assertIsInstance(data.splits["train"].inputs, kind)
 
     def test_keeps_the_size_of_the_images_if_none_is_asked_for(self):
         self.write([(7, 7, 3)] * 4)
-        self.assertEqual(self.load(image_size=None).image_size, 7)
+        self.assertEqual(self.load(image_size=None).input_spec.size, 7)
 
     def test_names_the_sizes_if_they_differ_and_none_is_asked_for(self):
         self.write([(7, 7, 3)] * 3 + [(7, 6, 3)])
@@ -172,7 +172,7 @@ class ArraysTest(parameterized.TestCase):
         ((result, _),) = files_for_tests.batches(data.test)
         expected = images_.convert_channels(images, wanted)
         np.testing.assert_array_equal(result, expected)
-        self.assertEqual(data.channels, wanted)
+        self.assertEqual(data.input_spec.channels, wanted)
 
 
 class MemoryTest(absltest.TestCase):
