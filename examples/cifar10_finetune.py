@@ -18,9 +18,6 @@ import dataclasses
 import os
 import pathlib
 import sys
-import threading
-import urllib.error
-import urllib.request
 
 from absl import app
 from absl import flags
@@ -28,6 +25,7 @@ from absl import logging
 
 from tl_keras import configs
 from tl_keras import doctor
+from tl_keras import network
 from tl_keras.data.augmentation import Augmentation
 
 DATA_DIR = flags.DEFINE_string(
@@ -84,18 +82,18 @@ def main(argv):
 def what_is_missing(data_dir, weights) -> str | None:
     """A sentence if CIFAR-10 or the weights can be had in no way, or None."""
     if not has_cifar10(data_dir):
-        reason = unreachable(CIFAR10_URL)
+        reason = network.problem_with(CIFAR10_URL)
         if reason:
             return (
-                f"CIFAR-10 cannot be downloaded ({reason}); --data_dir takes "
-                "a local copy."
+                f"CIFAR-10 cannot be downloaded from {CIFAR10_URL} "
+                f"({reason}); --data_dir takes a local copy."
             )
     if not weights and not has_weights():
-        reason = unreachable(WEIGHTS_URL)
+        reason = network.problem_with(WEIGHTS_URL)
         if reason:
             return (
-                f"ImageNet weights cannot be downloaded ({reason}); --weights "
-                "takes a local copy."
+                f"ImageNet weights cannot be downloaded from {WEIGHTS_URL} "
+                f"({reason}); --weights takes a local copy."
             )
     return None
 
@@ -110,35 +108,6 @@ def has_cifar10(data_dir) -> bool:
 def has_weights() -> bool:
     """Whether Keras keeps the weights on this machine."""
     return (doctor.keras_home() / "models" / WEIGHTS_FILE).is_file()
-
-
-def unreachable(url, timeout_s=5.0) -> str | None:
-    """Why a file cannot be downloaded, or None if it can.
-
-    In a thread of its own, because looking up a host's name may take long and
-    knows no time-out.
-    """
-    answers = []
-
-    def ask():
-        request = urllib.request.Request(url, method="HEAD")
-        try:
-            with urllib.request.urlopen(request, timeout=timeout_s):
-                answers.append(None)
-        except urllib.error.HTTPError as error:
-            answers.append(f"{request.host}: {error.code} {error.reason}")
-        except OSError as error:
-            reason = getattr(error, "reason", error)
-            answers.append(f"{request.host}: {reason}")
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(timeout_s)
-    if not answers:
-        return (
-            f"{urllib.request.Request(url).host}: no answer in {timeout_s:g} s"
-        )
-    return answers[0]
 
 
 def finetune_on_cifar10():

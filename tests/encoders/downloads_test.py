@@ -8,6 +8,7 @@ from unittest import mock
 from absl.testing import absltest
 from keras.src.backend import config as keras_config
 
+from tl_keras import network
 from tl_keras.encoders import applications
 from tl_keras.encoders import downloads
 
@@ -56,7 +57,7 @@ class DownloadsTest(absltest.TestCase):
 
         self.urlopen.side_effect = swallow
         start = time.perf_counter()
-        with mock.patch.object(downloads, "PATIENCE_SECONDS", 0.2):
+        with mock.patch.object(network, "PATIENCE_SECONDS", 0.2):
             with self.assertRaisesRegex(ConnectionError, "within 0.2 seconds"):
                 with downloads.fail_fast(96):
                     _get_file()

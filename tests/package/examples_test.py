@@ -3,10 +3,8 @@
 import importlib.util
 import os
 import pathlib
-import socket
 import subprocess
 import sys
-import time
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -62,21 +60,6 @@ class Cifar10FinetuneTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
         self.example = load("cifar10_finetune")
-
-    def test_an_unknown_host_answers_at_once(self):
-        began = time.monotonic()
-        reason = self.example.unreachable("https://host.invalid/file")
-        self.assertStartsWith(reason, "host.invalid: ")
-        self.assertLess(time.monotonic() - began, 6.0)
-
-    def test_a_host_that_never_answers_is_given_up(self):
-        # It accepts connections, and says nothing.
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            url = f"http://127.0.0.1:{server.getsockname()[1]}/file"
-            began = time.monotonic()
-            reason = self.example.unreachable(url, timeout_s=0.5)
-        self.assertIn("127.0.0.1", reason)
-        self.assertLess(time.monotonic() - began, 3.0)
 
     def test_local_copies_need_no_network(self):
         folder = pathlib.Path(self.create_tempdir().full_path)

@@ -5,14 +5,11 @@ import hashlib
 import os
 import re
 import threading
-import urllib.error
-import urllib.request
 
 from keras.src.backend import config as keras_config
 from keras.src.utils import file_utils
 
-# Long enough for a slow line to answer, short enough to wait for.
-PATIENCE_SECONDS = 5.0
+from tl_keras import network
 
 _PATCHING = threading.Lock()
 
@@ -41,7 +38,7 @@ def fail_fast(image_size: int):
             # Keras would ignore a folder that it cannot write to, and look
             # in the temporary folder instead, without a word.
             return path
-        problem = _problem_with(origin)
+        problem = network.problem_with(origin)
         if problem:
             raise ConnectionError(_message(fname, origin, problem, image_size))
         return download(fname, origin, file_hash=file_hash, **kwargs)
@@ -73,25 +70,6 @@ def md5(path: str) -> str:
     """A file's MD5 sum, by which Keras names its weights."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
-
-
-def _problem_with(url: str) -> str | None:
-    """Why `url` cannot be read; None if its host answers."""
-    problems = [f"no answer within {PATIENCE_SECONDS:g} seconds"]
-
-    def ask():
-        try:
-            with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS):
-                problems[0] = None
-        except (OSError, urllib.error.URLError) as error:
-            problems[0] = str(getattr(error, "reason", error) or error)
-
-    # A thread, since a time limit on a socket covers neither the look-up of
-    # the name nor all of the host's addresses together.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(PATIENCE_SECONDS)
-    return problems[0]
 
 
 def _message(name: str, url: str, problem: str, image_size: int) -> str:
