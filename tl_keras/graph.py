@@ -49,6 +49,25 @@ def layers_within(operation) -> list:
     return list(operation._flatten_layers())
 
 
+def parts_of(operation) -> dict[str, list]:
+    """The parts of an operation that holds a whole network, or none.
+
+    Args:
+        operation: An operation of a Keras model. A layer has parts if it has
+            an attribute of that name, as a `HubEncoder` has.
+
+    Returns:
+        Part name to weights of the layer, in the order of their use; every
+        weight of the layer is in one.
+
+    Example:
+        >>> import keras
+        >>> parts_of(keras.layers.ReLU())
+        {}
+    """
+    return getattr(operation, "parts", {})
+
+
 def is_functional(operation) -> bool:
     """Whether `operation` is a model with a graph of its own."""
     return hasattr(operation, "_nodes_by_depth")

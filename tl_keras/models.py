@@ -11,6 +11,7 @@ import keras
 
 from tl_keras import checks
 from tl_keras import input_specs
+from tl_keras.encoders import module_archives
 
 _CARD_FILE = "tl_keras.json"
 _DISTRIBUTIONS = ("softmax", "sigmoid")
@@ -116,6 +117,7 @@ def _copy(network, dtype_policy):
             dtype_policy is not None
             and isinstance(layer, keras.layers.Layer)
             and not isinstance(layer, keeps_float32)
+            and not getattr(layer, "keeps_float32", False)
         ):
             config["dtype"] = dtype_policy
         return layer.__class__.from_config(config)
@@ -220,17 +222,21 @@ def save(model, path) -> pathlib.Path:
     return path
 
 
-def load_model(path) -> keras.Model:
+def load_model(path, *, trust_modules: bool = False) -> keras.Model:
     """Reads a model that `save` or plain Keras wrote.
 
     Args:
         path: A `.keras` file.
+        trust_modules: Whether a TF Hub module that the file carries may hold
+            any operation. A SavedModel is a program that can read and write
+            files; without this, only operations that compute are accepted.
 
     Returns:
         The `keras.Model`; with its layer groups if `save` wrote the file.
 
     Raises:
-        ValueError: If `path` does not end in `.keras` or is no such archive.
+        ValueError: If `path` does not end in `.keras` or is no such archive,
+            or if it carries a module that is damaged or is not trusted.
         FileNotFoundError: If there is no such file.
     """
     path = _keras_path(path)
@@ -245,6 +251,8 @@ def load_model(path) -> keras.Model:
             "only half written. Expected a file from `tl_keras.save` or "
             "`keras.Model.save`."
         )
+    # Keras makes the layers before it hands them their assets.
+    module_archives.adopt(path, trust=trust_modules)
     model = keras.models.load_model(path, compile=False)
     with zipfile.ZipFile(path) as archive:
         if _CARD_FILE in archive.namelist():

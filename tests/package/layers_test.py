@@ -11,7 +11,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "tl_keras"
 # A module may import from the rows above its own and from its own group;
 # groups of one row do not import each other.
 LAYERS = (
-    ("checks", "lazy", "backend"),
+    ("caches", "checks", "lazy", "backend", "network"),
     ("registry", "graph", "input_specs"),
     ("data", "encoders", "heads"),
     ("models", "tuning"),

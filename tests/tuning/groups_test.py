@@ -16,7 +16,7 @@ def small_model():
 
 def names_of(resolved):
     return {
-        group: [operation.name for operation in members]
+        group: [member.operation.name for member in members]
         for group, members in resolved.members.items()
     }
 

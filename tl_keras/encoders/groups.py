@@ -11,6 +11,8 @@ def layers_with_weights(model) -> list[str]:
 
     BatchNormalization has weights; activations, pooling and Dropout (which
     has a random state only) have none. A nested model counts as one layer.
+    Of a layer that holds a whole network, each part is listed, as
+    "LAYER/PART".
 
     Example:
         >>> import keras
@@ -20,18 +22,23 @@ def layers_with_weights(model) -> list[str]:
         >>> layers_with_weights(model)
         ['conv']
     """
-    return [layer.name for layer in model.layers if layer.weights]
+    listed = []
+    for layer in model.layers:
+        parts = [f"{layer.name}/{part}" for part in graph.parts_of(layer)]
+        listed += parts or ([layer.name] if layer.weights else [])
+    return listed
 
 
 def group_indices(model, groups) -> dict[str, int]:
     """The group of every operation of the model, with weights or without.
 
     An operation that is listed in no group (an activation, an addition)
-    belongs to the last group among those it depends on.
+    belongs to the last group among those it depends on; a layer in parts to
+    the group of its last part.
 
     Args:
         model: A Functional `keras.Model`.
-        groups: Group name to names of layers.
+        groups: Group name to names of layers, or "LAYER/PART".
 
     Returns:
         Operation name to the position of its group in `groups`, in graph
@@ -45,16 +52,21 @@ def group_indices(model, groups) -> dict[str, int]:
         >>> group_indices(model, {"stem": ["conv"]})
         {'pixels': -1, 'conv': 0, 'relu': 0}
     """
-    listed = {
-        layer: index
-        for index, layers in enumerate(groups.values())
-        for layer in layers
-    }
+    listed = _positions(groups)
     indices = {}
     for name, inputs in graph.inputs_of(model).items():
         before = max((indices[one] for one in inputs), default=-1)
-        indices[name] = listed.get(name, before)
+        indices[name] = max(listed.get(name, [before]))
     return indices
+
+
+def _positions(groups) -> dict[str, list[int]]:
+    """From a layer's name to the positions of the groups that have it."""
+    positions = {}
+    for index, layers in enumerate(groups.values()):
+        for layer in layers:
+            positions.setdefault(layer.split("/")[0], []).append(index)
+    return positions
 
 
 def check_functional(model):
@@ -88,6 +100,8 @@ def check_groups(model, groups):
             that the model has not or that has no weights, if a layer is in two
             groups or in none, or if a layer depends on one of a later group.
     """
+    if not groups and not layers_with_weights(model):
+        return  # It computes without weights.
     _check_names(groups)
     _check_coverage(model, groups)
     _check_order(model, groups)
@@ -115,7 +129,7 @@ def _check_names(groups):
 
 def _check_coverage(model, groups):
     expected = layers_with_weights(model)
-    names = [layer.name for layer in model.layers]
+    names = [layer.name for layer in model.layers] + expected
     listed = [layer for layers in groups.values() for layer in layers]
     for layer in listed:
         if layer not in names:
@@ -146,13 +160,15 @@ def _check_coverage(model, groups):
 
 def _check_order(model, groups):
     indices = group_indices(model, groups)
+    positions = _positions(groups)
     names = list(groups)
     for layer, inputs in graph.inputs_of(model).items():
-        late = [one for one in inputs if indices[one] > indices[layer]]
+        first = min(positions.get(layer, [indices[layer]]))
+        late = [one for one in inputs if indices[one] > first]
         if late:
             raise ValueError(
                 "`groups` is not in graph order. Layer "
-                f"{layer!r} of group {names[indices[layer]]!r} reads "
+                f"{layer!r} of group {names[first]!r} reads "
                 f"{late[0]!r} of the later group {names[indices[late[0]]]!r}. "
                 "Expected groups from the input to the features."
             )

@@ -1,5 +1,7 @@
 """Statistics of BatchNormalization, estimated anew on training batches."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -10,13 +12,29 @@ from tl_keras import graph
 ENOUGH_EXAMPLES = 2048
 
 
-class ReestimateStatistics(keras.callbacks.Callback):
-    """Estimates the moving statistics of trained layers before validation.
+@dataclasses.dataclass(frozen=True, eq=False)
+class MovingStatistics:
+    """The statistics that one normalisation keeps.
 
-    Keras moves them towards each batch's by `1 - momentum`, so that they
-    describe the weights of many steps ago; at the momentum of 0.999 that
-    some Applications have, a short fine-tuning is over before they arrive.
-    The estimate here is of the weights as they are.
+    Attributes:
+        mean: A `keras.Variable`.
+        variance: Another of the same shape.
+        kept: The share of the old values that is left after a training step,
+            or None if only the module that holds them knows.
+    """
+
+    mean: keras.Variable
+    variance: keras.Variable
+    kept: float | None
+
+
+class ReestimateStatistics(keras.callbacks.Callback):
+    """Estimates the moving statistics of what trains before validation.
+
+    They move towards each batch's by a small share, so that they describe the
+    weights of many steps ago; at the momentum of 0.999 that some Applications
+    and modules have, a short fine-tuning is over before they arrive. The
+    estimate here is of the weights as they are.
 
     Args:
         training_model: A `TrainingModel`.
@@ -32,8 +50,8 @@ class ReestimateStatistics(keras.callbacks.Callback):
 
     def __init__(self, training_model, batches, validates: bool):
         super().__init__()
-        self._training_model = training_model
-        self._observe = _observer(training_model)
+        self._statistics = trained_statistics(training_model)
+        self._observe = _observer(training_model, self._statistics)
         self._batches = batches
         self._validates = validates
         self._epoch = 0
@@ -49,82 +67,135 @@ class ReestimateStatistics(keras.callbacks.Callback):
             self._estimate()
 
     def _estimate(self):
-        # For each batch, and in it for each layer: mean and mean of squares.
-        seen, sizes = [], []
-        layers = trained_layers(self._training_model)
-        before = [layer.get_weights() for layer in layers]
+        before = [
+            (one.mean.numpy(), one.variance.numpy()) for one in self._statistics
+        ]
         try:
-            for images, *_ in self._batches(self._epoch):
-                seen.append(
-                    [
-                        np.stack([mean, variance + np.square(mean)])
-                        for mean, variance in _to_float64(self._observe(images))
-                    ]
-                )
-                sizes.append(len(keras.tree.flatten(images)[0]))
-                if sum(sizes) >= ENOUGH_EXAMPLES:
-                    break
+            after = self._estimated()
         except BaseException:
-            # Interrupted half way, the layers hold one batch's statistics.
-            for layer, weights in zip(layers, before, strict=True):
-                layer.set_weights(weights)
+            # Interrupted half way, they would be one batch's.
+            _assign(self._statistics, before)
             raise
-        for layer, moments in zip(layers, zip(*seen, strict=True), strict=True):
-            mean, mean_of_squares = np.average(moments, axis=0, weights=sizes)
-            layer.moving_mean.assign(mean)
-            layer.moving_variance.assign(
-                np.maximum(mean_of_squares - np.square(mean), 0.0)
+        _assign(
+            self._statistics,
+            [
+                old if new is None else new
+                for old, new in zip(before, after, strict=True)
+            ],
+        )
+
+    def _estimated(self) -> list:
+        """Mean and variance of each; None where the module keeps none."""
+        # For each batch and each normalisation: mean and mean of squares.
+        seen, sizes, shares = [], [], None
+        for inputs, *_ in self._batches(self._epoch):
+            if shares is None:
+                shares = self._shares(inputs)
+            moments = self._observe(inputs, 0.0)
+            seen.append(
+                [
+                    _moments(mean, variance, share)
+                    for (mean, variance), share in zip(
+                        moments, shares, strict=True
+                    )
+                ]
             )
+            sizes.append(len(keras.tree.flatten(inputs)[0]))
+            if sum(sizes) >= ENOUGH_EXAMPLES:
+                break
+        estimated = []
+        for moments, share in zip(zip(*seen, strict=True), shares, strict=True):
+            mean, of_squares = np.average(moments, axis=0, weights=sizes)
+            variance = np.maximum(of_squares - np.square(mean), 0.0)
+            estimated.append((mean, variance) if share else None)
+        return estimated
+
+    def _shares(self, inputs) -> list[float]:
+        """By how much a training step moves each to the batch's own."""
+        if all(one.kept is not None for one in self._statistics):
+            return [1.0 - one.kept for one in self._statistics]
+        # What is left of a one is the share that a module keeps. Momentums
+        # have few digits, and rounding takes off the float's error.
+        from_zero = self._observe(inputs, 0.0)
+        from_one = self._observe(inputs, 1.0)
+        shares = []
+        for one, (zero, _), (full, _) in zip(
+            self._statistics, from_zero, from_one, strict=True
+        ):
+            kept = one.kept
+            if kept is None:
+                kept = round(float(np.median(full - zero)), 4)
+            shares.append(1.0 - kept)
+        return shares
 
 
-def trained_layers(training_model) -> list:
-    """The BatchNormalization layers that train in a `TrainingModel`."""
-    return list(
-        {
-            id(operation): operation
-            for operation, _ in graph.operations(training_model.network)
-            if isinstance(operation, keras.layers.BatchNormalization)
-            and training_model.trains(operation)
-            and operation.trainable
-            and operation.momentum < 1.0
-        }.values()
-    )
+def trained_statistics(training_model) -> list[MovingStatistics]:
+    """The moving statistics of what trains in a `TrainingModel`."""
+    operations = [op for op, _ in graph.operations(training_model.network)]
+    calls = [id(operation) for operation in operations]
+    found = {}
+    for operation in operations:
+        if not training_model.trains(operation) or not operation.trainable:
+            continue
+        if isinstance(operation, keras.layers.BatchNormalization):
+            kept = operation.momentum ** calls.count(id(operation))
+            pairs = [(operation.moving_mean, operation.moving_variance)]
+        else:
+            kept = None
+            pairs = getattr(operation, "moving_statistics", ())
+        if kept != 1.0:
+            found[id(operation)] = [
+                MovingStatistics(mean, variance, kept)
+                for mean, variance in pairs
+            ]
+    return [one for several in found.values() for one in several]
 
 
-def _observer(training_model):
-    """A function from a batch of images to the statistics at each layer."""
-    layers = trained_layers(training_model)
-    ids = {id(layer) for layer in layers}
-    calls = [id(op) for op, _ in graph.operations(training_model.network)]
+def _assign(statistics, values):
+    for one, (mean, variance) in zip(statistics, values, strict=True):
+        one.mean.assign(mean)
+        one.variance.assign(variance)
+
+
+def _moments(mean, variance, share):
+    """Mean and mean of squares of a batch, in float64.
+
+    A variance is a small difference of large squares.
+    """
+    if not share:
+        return np.zeros((2, *mean.shape))
+    mean = mean.astype("float64") / share
+    variance = variance.astype("float64") / share
+    return np.stack([mean, variance + np.square(mean)])
+
+
+def _observer(training_model, statistics):
+    """From a batch and a start to what a training step makes of the start."""
+    trained = {
+        id(operation)
+        for operation, _ in graph.operations(training_model.network)
+        if training_model.trains(operation)
+        and (
+            isinstance(operation, keras.layers.BatchNormalization)
+            or getattr(operation, "moving_statistics", ())
+        )
+    }
 
     @tf.function(reduce_retracing=True)
-    def observe(images):
+    def step(inputs, start):
         # From zero, one call moves the statistics to the batch's own, times
-        # `1 - momentum`: the layer itself is the one to say what they are,
-        # whatever its axes and masks.
-        for layer in layers:
-            layer.moving_mean.assign(keras.ops.zeros_like(layer.moving_mean))
-            layer.moving_variance.assign(
-                keras.ops.zeros_like(layer.moving_variance)
-            )
-        training_model.walk(images, lambda operation: id(operation) in ids)
-        seen = []
-        for layer in layers:
-            share = 1.0 - layer.momentum ** calls.count(id(layer))
-            seen.append(
-                (
-                    layer.moving_mean.value / share,
-                    layer.moving_variance.value / share,
-                )
-            )
-        return seen
+        # the share that does not stay: the layer itself is the one to say
+        # what they are, whatever its axes and masks.
+        for one in statistics:
+            one.mean.assign(tf.fill(one.mean.shape, start))
+            one.variance.assign(tf.fill(one.variance.shape, start))
+        training_model.walk(inputs, lambda operation: id(operation) in trained)
+        return [(one.mean.value, one.variance.value) for one in statistics]
+
+    def observe(inputs, start: float):
+        return [
+            (mean.numpy(), variance.numpy())
+            for mean, variance in step(inputs, tf.constant(start))
+        ]
 
     return observe
-
-
-def _to_float64(pairs):
-    # A variance is a small difference of large squares.
-    return [
-        (mean.numpy().astype("float64"), variance.numpy().astype("float64"))
-        for mean, variance in pairs
-    ]

@@ -273,8 +273,8 @@ def _starting_point(groups, plan) -> dict:
     return {
         id(weight): weight.numpy()
         for group in groups.names[:-1]
-        for operation in groups.members[group]
-        for weight in getattr(operation, "trainable_weights", ())
+        for member in groups.members[group]
+        for weight in member.trainable_weights
     }
 
 

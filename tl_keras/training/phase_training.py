@@ -11,6 +11,7 @@ from tl_keras.training import batch_norm
 from tl_keras.training import best_weights
 from tl_keras.training import guards
 from tl_keras.training import optimizers
+from tl_keras.training import replica_means
 from tl_keras.training import seeds
 from tl_keras.training.training_model import TrainingModel
 from tl_keras.tuning.groups import LayerGroups
@@ -76,6 +77,7 @@ class PhaseTraining:
         Raises:
             ValueError: If the phase could not be carried out.
         """
+        self._check_modules(phase)
         training_model = self._training_model(phase)
         if not training_model.trainable_weights:
             raise ValueError(
@@ -155,11 +157,24 @@ class PhaseTraining:
             frozen_parameters=frozen,
         )
 
+    def _check_modules(self, phase):
+        for group in phase.groups(self.groups.names):
+            for member in self.groups.members[group]:
+                reason = getattr(member.operation, "frozen_because", None)
+                if reason and member.weights:
+                    raise ValueError(
+                        f"Phase {phase.name!r} trains the group {group!r}, "
+                        f"whose module {member.operation.name!r} cannot: "
+                        f"{reason}. Train other groups: with the plan "
+                        "`linear_probe` the head alone."
+                    )
+
     def _check_batch_norm(self, phase):
         if phase.batch_norm == "train":
             return
         for group in phase.groups(self.groups.names):
-            for operation in self.groups.members[group]:
+            for member in self.groups.members[group]:
+                operation = member.operation
                 within = graph.layers_within(operation)
                 if not isinstance(
                     operation, keras.layers.BatchNormalization
@@ -184,23 +199,35 @@ class PhaseTraining:
             )
 
     def _training_model(self, phase) -> TrainingModel:
-        trained = [
-            operation
-            for group in phase.groups(self.groups.names)
-            for operation in self.groups.members[group]
-            if not _stays_frozen(operation, phase)
+        trained_groups = phase.groups(self.groups.names)
+        members = [
+            member
+            for group in trained_groups
+            for member in self.groups.members[group]
+            if not _stays_frozen(member.operation, phase)
         ]
+        # Of these, a module some parts of which are frozen runs frozen.
+        in_part = {
+            id(member.operation)
+            for group in self.groups.names
+            if group not in trained_groups
+            for member in self.groups.members[group]
+        }
+        weights = [w for member in members for w in member.trainable_weights]
         anchored = {}
         if phase.starting_point_strength:
             anchored = {
-                id(weight): weight
-                for operation in trained
-                for weight in getattr(operation, "trainable_weights", ())
-                if id(weight) in self.starting_point
+                id(w): w for w in weights if id(w) in self.starting_point
             }
         return TrainingModel(
             self.model,
-            trained,
+            [
+                member.operation
+                for member in members
+                if id(member.operation) not in in_part
+                and not _runs_frozen(member.operation, phase)
+            ],
+            weights,
             anchored=anchored.values(),
             starting_point=[self.starting_point[key] for key in anchored],
             strength=phase.starting_point_strength,
@@ -212,8 +239,8 @@ class PhaseTraining:
         )
         settings = {}
         for group, factor in factors.items():
-            for operation in self.groups.members[group]:
-                for weight in getattr(operation, "trainable_weights", ()):
+            for member in self.groups.members[group]:
+                for weight in member.trainable_weights:
                     decay = phase.weight_decay if _decays(weight) else 0.0
                     settings[id(weight)] = (weight, factor, decay)
         return optimizers.make(
@@ -239,7 +266,12 @@ class PhaseTraining:
         ]
         if phase.steps is not None:
             callbacks.append(guards.StopAfterSteps(phase.steps))
-        if batch_norm.trained_layers(training_model):
+        callbacks.append(
+            replica_means.AverageOverReplicas(
+                _module_state(training_model), self.feed.validates
+            )
+        )
+        if batch_norm.trained_statistics(training_model):
             callbacks.append(
                 batch_norm.ReestimateStatistics(
                     training_model,
@@ -259,6 +291,27 @@ def _stays_frozen(operation, phase) -> bool:
     return phase.batch_norm == "inference" and isinstance(
         operation, keras.layers.BatchNormalization
     )
+
+
+def _runs_frozen(operation, phase) -> bool:
+    """Whether an operation that trains runs in inference mode all the same.
+
+    A module's own BatchNormalization is out of reach: where it is not to see
+    the batch, the module as a whole runs in inference mode.
+    """
+    is_module = bool(graph.parts_of(operation))
+    return is_module and phase.batch_norm == "inference"
+
+
+def _module_state(training_model) -> list:
+    """What modules in training mode move by themselves, e.g. statistics."""
+    return [
+        weight
+        for operation, _ in graph.operations(training_model.network)
+        if graph.parts_of(operation) and training_model.trains(operation)
+        for weight in operation.non_trainable_weights
+        if weight.dtype.startswith("float")
+    ]
 
 
 def _decays(weight) -> bool:

@@ -69,13 +69,11 @@ def scope_of(model):
     """
     current = tf.distribute.get_strategy()
     built_under = {
-        variable.value.distribute_strategy
+        getattr(variable.value, "distribute_strategy", None)
         for variable in model.weights
-        if hasattr(variable.value, "distribute_strategy")
-        and variable.value.distribute_strategy is not None
-    } - {None}
-    distributed = [s for s in built_under if s.num_replicas_in_sync > 1]
-    if current.num_replicas_in_sync > 1 and distributed != [current]:
+    }
+    distributed = [s for s in built_under if s and s.num_replicas_in_sync > 1]
+    if current.num_replicas_in_sync > 1 and built_under != {current}:
         raise ValueError(
             "The model was built outside of the strategy that `fit` is called "
             f"in ({type(current).__name__}, "

@@ -16,10 +16,16 @@ class TrainingModel(keras.Model):
     `trainable_weights`. Nothing of the user's model is changed for that:
     neither `trainable` nor what it was compiled with.
 
+    A layer that holds a whole network is one call with one mode. Where only
+    some of its parts train, it is called in inference mode, and these parts'
+    weights move all the same.
+
     Args:
         network: A Functional `keras.Model`.
-        trained: The operations of `network` that train; all others are
-            frozen.
+        trained: The operations of `network` that run in training mode; all
+            others run in inference mode.
+        trained_weights: The weights that train: of these operations, and of
+            others of which parts train. None: all trainable ones of these.
         starting_point: The values of `anchored` from which they are not to
             stray (L2-SP), or None.
         anchored: Variables that are pulled to `starting_point`.
@@ -27,7 +33,14 @@ class TrainingModel(keras.Model):
     """
 
     def __init__(
-        self, network, trained, *, anchored=(), starting_point=(), strength=0.0
+        self,
+        network,
+        trained,
+        trained_weights=None,
+        *,
+        anchored=(),
+        starting_point=(),
+        strength=0.0,
     ):
         # Of its own it computes nothing; a global policy of bfloat16 would
         # round the pixels on their way in.
@@ -42,11 +55,13 @@ class TrainingModel(keras.Model):
             for operation in trained
             if fused_batch_norm.can_fuse(operation)
         )
-        self._trained_weights = _distinct(
-            weight
-            for operation in trained
-            for weight in getattr(operation, "trainable_weights", ())
-        )
+        if trained_weights is None:
+            trained_weights = [
+                weight
+                for operation in trained
+                for weight in getattr(operation, "trainable_weights", ())
+            ]
+        self._trained_weights = _distinct(trained_weights)
         self._anchored = _Hidden(list(anchored))
         self._starting_point = _Hidden(list(starting_point))
         self._strength = strength
@@ -71,7 +86,7 @@ class TrainingModel(keras.Model):
         return [v for v in self.variables if id(v) not in trained]
 
     def trains(self, operation) -> bool:
-        """Whether an operation of the network trains in this phase."""
+        """Whether an operation of the network runs in training mode."""
         return id(operation) in self._trained_ids
 
     def call(self, inputs, training=None):
@@ -114,7 +129,19 @@ class TrainingModel(keras.Model):
 
     @property
     def losses(self):
-        return super().losses if self._with_penalties else []
+        """The penalties of what trains: a frozen layer's would be constant."""
+        if not self._with_penalties:
+            return []
+        trained = {id(weight) for weight in self._trained_weights.value}
+        listed = [
+            loss
+            for operation, _ in graph.operations(self.network)
+            if self.trains(operation)
+            or any(id(w) in trained for w in getattr(operation, "weights", ()))
+            for loss in getattr(operation, "losses", ())
+        ]
+        # An operation that the graph calls twice is listed twice.
+        return list({id(loss): loss for loss in listed}.values())
 
     def compute_loss(self, *args, training=True, **kwargs):
         # Without penalties the validation loss compares between phases, in

@@ -1,4 +1,4 @@
-"""Which layer group each operation of a model belongs to."""
+"""Which layer group each operation and each weight of a model belongs to."""
 
 import dataclasses
 
@@ -8,17 +8,37 @@ from tl_keras import graph
 
 
 @dataclasses.dataclass(frozen=True)
+class Member:
+    """What a layer group has of one operation.
+
+    Attributes:
+        operation: A layer, or an operation without weights.
+        weights: The operation's weights in this group: all it has, or those
+            of one part of a layer that holds a whole network.
+    """
+
+    operation: object
+    weights: tuple
+
+    @property
+    def trainable_weights(self) -> list:
+        """Those of the weights that the operation would train."""
+        return [weight for weight in self.weights if weight.trainable]
+
+
+@dataclasses.dataclass(frozen=True)
 class LayerGroups:
-    """The layer groups of a model, resolved to operations.
+    """The layer groups of a model, resolved to operations and weights.
 
     Attributes:
         names: Group names in graph order.
-        members: Group name to its operations in graph order. An operation
-            without weights belongs to the last group among its producers.
+        members: Group name to its members in graph order. An operation
+            without weights belongs to the last group among its producers; a
+            layer in parts is a member of each group that has one of them.
     """
 
     names: tuple[str, ...]
-    members: dict[str, tuple]
+    members: dict[str, tuple[Member, ...]]
 
 
 def resolve(model, groups=None) -> LayerGroups:
@@ -27,7 +47,8 @@ def resolve(model, groups=None) -> LayerGroups:
     Args:
         model: A Functional or Sequential `keras.Model`.
         groups: Group name to its layers, in graph order. Layers are given as
-            objects or by name; a nested model stands for all its layers.
+            objects or by name; a nested model stands for all its layers. A
+            part of a layer that has parts is named "LAYER/PART".
             None makes one group named `"model"` of all layers.
 
     Returns:
@@ -49,68 +70,107 @@ def resolve(model, groups=None) -> LayerGroups:
         groups = {"model": [op for op, _ in listed if _has_weights(op)]}
     names = tuple(groups)
     owner = _owners(model, groups, listed)
-    missing = [
-        operation.name
-        for operation, _ in listed
-        if _has_weights(operation) and id(operation) not in owner
-    ]
-    if missing:
-        raise ValueError(
-            f"Layers with weights are in no group. Got groups: {names}. Not "
-            f"covered: {missing}. Add each to the group it trains with."
-        )
+    _check_covered(names, owner, listed)
     members = {name: [] for name in names}
     placed = {}
     for operation, producers in listed:
         before = max((placed[id(p)] for p in producers), default=0)
-        place = owner.get(id(operation), before)
-        if place < before:
+        places = sorted(
+            {
+                owner[id(operation), part]
+                for part in _parts(operation)
+                if (id(operation), part) in owner
+            }
+        ) or [before]
+        if places[0] < before:
             raise ValueError(
                 f"Groups are not in graph order: layer {operation.name!r} of "
-                f"group {names[place]!r} takes the output of group "
+                f"group {names[places[0]]!r} takes the output of group "
                 f"{names[before]!r}. List the groups from input to output."
             )
         if id(operation) not in placed:
-            members[names[place]].append(operation)
-        placed[id(operation)] = place
+            for place in places:
+                weights = [
+                    weight
+                    for part, weights in _parts(operation).items()
+                    if owner.get((id(operation), part), place) == place
+                    for weight in weights
+                ]
+                members[names[place]].append(Member(operation, tuple(weights)))
+        placed[id(operation)] = places[-1]
     return LayerGroups(names, {k: tuple(v) for k, v in members.items()})
+
+
+def _parts(operation) -> dict:
+    """Part name to weights; None names the whole of an ordinary operation."""
+    weights = list(getattr(operation, "weights", ()))
+    return graph.parts_of(operation) or {None: weights}
 
 
 def _has_weights(operation) -> bool:
     return bool(getattr(operation, "weights", ()))
 
 
-def _owners(model, groups, listed) -> dict[int, int]:
-    """From the id of each grouped operation to the index of its group."""
+def _check_covered(names, owner, listed):
+    missing = [
+        operation.name if part is None else f"{operation.name}/{part}"
+        for operation, _ in listed
+        if _has_weights(operation)
+        for part in _parts(operation)
+        if (id(operation), part) not in owner
+    ]
+    if missing:
+        raise ValueError(
+            f"Layers with weights are in no group. Got groups: {names}. Not "
+            f"covered: {missing}. Add each to the group it trains with."
+        )
+
+
+def _owners(model, groups, listed) -> dict[tuple, int]:
+    """From the id and part of each grouped operation to its group's index."""
     by_name = {operation.name: operation for operation, _ in listed}
     for layer in graph.functional(model).layers:
         by_name.setdefault(layer.name, layer)
     owner = {}
     for place, (group, layers) in enumerate(groups.items()):
-        for layer in layers:
-            if isinstance(layer, str):
-                if layer not in by_name:
-                    raise ValueError(
-                        f"Group {group!r} names a layer that the model does "
-                        f"not have. Got: {layer!r}. The model's layers: "
-                        f"{list(by_name)}."
-                    )
-                layer = by_name[layer]
-            for operation in _leaves(layer):
-                if owner.setdefault(id(operation), place) != place:
+        for entry in layers:
+            for operation, part in _named(entry, by_name, group):
+                if owner.setdefault((id(operation), part), place) != place:
+                    other = list(groups)[owner[id(operation), part]]
                     raise ValueError(
                         f"Layer {operation.name!r} is in two groups: "
-                        f"{list(groups)[owner[id(operation)]]!r} and "
-                        f"{group!r}. Leave it in one."
+                        f"{other!r} and {group!r}. Leave it in one."
                     )
     known = {id(operation) for operation, _ in listed}
-    strangers = set(owner) - known
+    strangers = {key for key, _ in owner} - known
     if strangers:
         raise ValueError(
             "`groups` holds layers that are not part of the model: "
             f"{_names_of(strangers, groups)}. Take them from `model.layers`."
         )
     return owner
+
+
+def _named(entry, by_name, group) -> list[tuple]:
+    """The operations, each with its part, that an entry of a group means."""
+    name, slash, part = entry, "", ""
+    if isinstance(entry, str) and entry not in by_name:
+        name, slash, part = entry.partition("/")
+    layer = by_name.get(name) if isinstance(name, str) else name
+    known = layer is not None and (not slash or part in graph.parts_of(layer))
+    if not known:
+        listed = [
+            f"{other}/{part}" if part else other
+            for other, operation in by_name.items()
+            for part in graph.parts_of(operation) or [None]
+        ]
+        raise ValueError(
+            f"Group {group!r} names a layer that the model does not have. "
+            f"Got: {entry!r}. The model's layers: {listed}."
+        )
+    if slash:
+        return [(layer, part)]
+    return [(leaf, part) for leaf in _leaves(layer) for part in _parts(leaf)]
 
 
 def _leaves(layer) -> list:

@@ -1,0 +1,57 @@
+"""The SavedModels inside of a `.keras` file, taken out before Keras reads it."""
+
+import json
+import pathlib
+import shutil
+import tempfile
+import zipfile
+
+from tl_keras.encoders import hub_encoder
+from tl_keras.encoders import saved_models
+
+
+def adopt(path, *, trust: bool):
+    """Registers the modules that a `.keras` file carries.
+
+    Args:
+        path: The file, a zip archive.
+        trust: Whether a module may hold operations that are not known to be
+            harmless.
+
+    Raises:
+        ValueError: If a module is damaged, has such operations, or if a name
+            in the archive leads out of its folder.
+        OSError: If it cannot be unpacked, e.g. because the disk is full.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if pathlib.PurePosixPath(name).name == hub_encoder.ASSET_NAME:
+                _adopt_one(archive, name, trust)
+
+
+def _adopt_one(archive, name, trust):
+    entry = json.loads(archive.read(name))
+    beside = str(pathlib.PurePosixPath(name).parent)
+    prefix = f"{beside}/{hub_encoder.ASSET_FOLDER}/"
+    with tempfile.TemporaryDirectory(prefix="tl_keras-") as folder:
+        target = pathlib.Path(folder).resolve()
+        for member in archive.infolist():
+            if not member.filename.startswith(prefix) or member.is_dir():
+                continue
+            file = (target / member.filename.removeprefix(prefix)).resolve()
+            if not file.is_relative_to(target):
+                raise ValueError(
+                    f"{archive.filename!r} is not unpacked: it holds a path "
+                    f"that leads out of it, {member.filename!r}. Do not use "
+                    "this file."
+                )
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(member) as source, file.open("wb") as to:
+                shutil.copyfileobj(source, to)
+        try:
+            saved_models.adopt(target, entry["module"], trust=trust)
+        except FileNotFoundError as error:
+            raise ValueError(
+                f"{archive.filename!r} is damaged: it names a module that it "
+                f"does not carry. {error}"
+            ) from error

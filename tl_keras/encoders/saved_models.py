@@ -1,0 +1,165 @@
+"""Folders of SavedModels, known by the fingerprint of their content.
+
+A `.keras` file carries a module's SavedModel along. Its config names the
+module by this fingerprint, so that it means the same module on every machine,
+and nothing that was not vouched for on this one is ever loaded.
+"""
+
+import hashlib
+import pathlib
+import shutil
+import tempfile
+import threading
+
+from tensorflow.core.protobuf import saved_model_pb2
+
+from tl_keras import caches
+from tl_keras.encoders import safe_operations
+
+GRAPH_FILE = "saved_model.pb"
+# Beside a module of the format of TensorFlow 1.
+HUB_V1_FILE = "tfhub_module.pb"
+
+_FOLDERS: dict[str, pathlib.Path] = {}
+_LOCK = threading.Lock()
+
+
+def register(folder) -> str:
+    """Vouches for a SavedModel, and gives the fingerprint of its content.
+
+    Args:
+        folder: Path of a folder with a `saved_model.pb`. It has to stay where
+            it is while the process uses the module.
+
+    Returns:
+        32 hexadecimal digits.
+
+    Raises:
+        FileNotFoundError: If the folder is no SavedModel.
+    """
+    folder = pathlib.Path(folder)
+    check(folder)
+    found = fingerprint(folder)
+    with _LOCK:
+        _FOLDERS[found] = folder
+    return found
+
+
+def folder_of(module: str) -> pathlib.Path:
+    """The folder of a module that was registered in this process.
+
+    Args:
+        module: A fingerprint from `register`.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    folder = _FOLDERS.get(module)
+    if folder is None or not folder.is_dir():
+        raise ValueError(
+            f"The SavedModel of a hub encoder is not at hand. Got: the module "
+            f"{module!r}. Expected one that this process has loaded. Read the "
+            "file by `tl_keras.load_model(path)`, which takes the module out "
+            "of it, rather than by `keras.models.load_model`."
+        )
+    return folder
+
+
+def check(folder: pathlib.Path):
+    """Raises a FileNotFoundError unless `folder` holds a SavedModel."""
+    if (folder / GRAPH_FILE).is_file():
+        return
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {str(folder)!r}. Expected the folder of a "
+            "SavedModel, a .tar.gz of one, or an https address of TF Hub or "
+            "Kaggle."
+        )
+    content = sorted(path.name for path in folder.iterdir())[:10]
+    raise FileNotFoundError(
+        f"{str(folder)!r} is no SavedModel: it has no {GRAPH_FILE}. Got: "
+        f"{content}. Expected a folder as `tf.saved_model.save` writes it."
+    )
+
+
+def fingerprint(folder: pathlib.Path) -> str:
+    """A hash of the names and the content of all files below a folder."""
+    hasher = hashlib.blake2b(digest_size=16)
+    for path in sorted(files_of(folder)):
+        name = path.relative_to(folder).as_posix().encode()
+        hasher.update(len(name).to_bytes(4, "big") + name)
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, hashlib.blake2b)
+        hasher.update(content.digest())
+    return hasher.hexdigest()
+
+
+def files_of(folder: pathlib.Path) -> list[pathlib.Path]:
+    """All files below a folder."""
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def graph(folder: pathlib.Path) -> saved_model_pb2.SavedModel:
+    """What `saved_model.pb` holds.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    content = saved_model_pb2.SavedModel()
+    path = folder / GRAPH_FILE
+    try:
+        content.ParseFromString(path.read_bytes())
+    except Exception as error:
+        raise ValueError(
+            f"{str(path)!r} cannot be read: {error}. Expected the graph of a "
+            "SavedModel; the file may be damaged or half downloaded."
+        ) from error
+    return content
+
+
+def adopt(folder: pathlib.Path, expected: str, *, trust: bool):
+    """Registers a module that came in a file, if it is what it claims to be.
+
+    It is moved into a folder of its own, where later processes find it: below
+    the folder that `TL_KERAS_CACHE` names, else below `~/.cache/tl_keras`; or
+    into a temporary folder where that cannot be written.
+
+    Args:
+        folder: Where the file was unpacked; emptied.
+        expected: The fingerprint that the file tells.
+        trust: Whether it may hold operations that are not known to be
+            harmless.
+
+    Raises:
+        ValueError: If its content is another one, or it has such operations.
+    """
+    check(folder)
+    if fingerprint(folder) != expected:
+        raise ValueError(
+            "A SavedModel inside of the file is not the one that the file "
+            "names: it is damaged, or was changed. Expected the fingerprint "
+            f"{expected}."
+        )
+    if not trust:
+        safe_operations.check(folder, graph(folder))
+    with _LOCK:
+        _FOLDERS[expected] = _kept(folder, expected)
+
+
+def _kept(folder, expected) -> pathlib.Path:
+    kept = caches.folder("modules") / expected
+    try:
+        if kept.is_dir() and fingerprint(kept) == expected:
+            return kept
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        beside = pathlib.Path(tempfile.mkdtemp(dir=kept.parent))
+        shutil.copytree(folder, beside, dirs_exist_ok=True)
+        beside.rename(kept)
+        return kept
+    except OSError:
+        if kept.is_dir() and fingerprint(kept) == expected:
+            return kept  # Another process was faster.
+        temporary = pathlib.Path(tempfile.mkdtemp(prefix="tl_keras-module-"))
+        shutil.copytree(folder, temporary, dirs_exist_ok=True)
+        return temporary
