@@ -159,6 +159,59 @@ def operations(model):
     return listed
 
 
+def cut_behind_strings(model):
+    """A model as two: from its inputs to where no string is left, and on.
+
+    Args:
+        model: A Functional or Sequential `keras.Model`.
+
+    Returns:
+        `(beginning, rest)`, two Functional models that share the layers of
+        `model`; `rest` takes a list of what `beginning` gives. None if the
+        model takes no strings, or if what reads them has weights.
+
+    Example:
+        >>> import keras
+        >>> texts = keras.Input((), dtype="string")
+        >>> numbers = keras.layers.Hashing(9)(texts)
+        >>> rows = keras.layers.Embedding(9, 2)(numbers)
+        >>> beginning, rest = cut_behind_strings(keras.Model(texts, rows))
+        >>> beginning.output_shape, rest.input_shape
+        ([(None,)], [(None,)])
+    """
+    model = functional(model)
+    inside = set()
+    for node in _nodes(model):
+        tensors = [*node.input_tensors, *node.outputs]
+        if not any(tensor.dtype == "string" for tensor in tensors):
+            continue
+        if getattr(node.operation, "weights", ()):
+            return None
+        inside.add(id(node))
+    if not inside:
+        return None
+    made_inside = {
+        id(tensor)
+        for node in _nodes(model)
+        if id(node) in inside or node.is_input
+        for tensor in node.outputs
+    }
+    crossing = {
+        id(tensor): tensor
+        for node in _nodes(model)
+        if id(node) not in inside
+        for tensor in node.input_tensors
+        if id(tensor) in made_inside
+    }
+    if any(id(tensor) in made_inside for tensor in model.outputs):
+        return None
+    crossing = list(crossing.values())
+    return (
+        keras.Model(model.inputs, crossing),
+        keras.Model(crossing, model.outputs),
+    )
+
+
 def _list_operations(model, made_by, listed):
     """Appends a model's operations; `made_by` maps tensors to producers."""
     for node in _nodes(model):

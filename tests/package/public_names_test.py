@@ -27,7 +27,13 @@ PUBLIC = {
         "from_arrays",
         "load",
     ),
-    "tl_keras.encoders": ("Encoder", "from_model", "load", "names"),
+    "tl_keras.encoders": (
+        "Encoder",
+        "HubEncoder",
+        "from_model",
+        "load",
+        "names",
+    ),
     "tl_keras.evaluation": (
         "Evaluation",
         "evaluate",

@@ -6,6 +6,7 @@ __all__, __getattr__, __dir__ = lazy.names(
     __name__,
     {
         "Encoder": "tl_keras.encoders.encoder",
+        "HubEncoder": "tl_keras.encoders.hub_encoder",
         "from_model": "tl_keras.encoders.custom",
         "load": "tl_keras.encoders.loading",
         "names": "tl_keras.encoders.loading",

@@ -188,6 +188,11 @@ class HubEncoder(keras.layers.Layer):
         return self._module.value.input_forms
 
     @property
+    def output_form(self):
+        """What the module returns, likewise; before `output_key`."""
+        return self._module.value.output_form
+
+    @property
     def trains_in_batch_mode(self) -> bool:
         """Whether `training=True` makes the module do something else."""
         return True in self._module.value.training_modes

@@ -1,7 +1,10 @@
 """Encoders by name."""
 
+import importlib
 import os
 
+from tl_keras import checks
+from tl_keras import input_specs
 from tl_keras import registry
 from tl_keras.encoders import applications
 from tl_keras.encoders import tiny
@@ -21,9 +24,12 @@ for _name in applications.names():
     ENCODERS.add(_name, applications.load)
 ENCODERS.add("tiny", _load_tiny)
 
+# What may stand before a colon, and the module that loads what stands behind.
+PREFIXES = {"hub": "tl_keras.encoders.hub"}
+
 
 def names() -> list[str]:
-    """Names that `load` takes.
+    """Names that `load` takes, besides those with a prefix such as `hub:`.
 
     Example:
         >>> import tl_keras
@@ -38,36 +44,49 @@ def load(
     image_size: int | None = None,
     weights: str | os.PathLike | None = "imagenet",
     *,
-    channels: int = 3,
+    channels: int | None = None,
+    input_spec: input_specs.InputSpec | None = None,
     **options,
 ) -> Encoder:
-    """A pretrained network without its head, from raw pixels to features.
+    """A pretrained network without its head, from raw input to features.
 
     Args:
         name: A name of `keras.applications`, in upper or lower case (40
-            models: see `names`), or "tiny", a small network whose weights come
-            with this package.
+            models: see `names`); "tiny", a small network whose weights come
+            with this package; or "hub:HANDLE", a TF Hub module or another
+            TF2 SavedModel for images, text or sound: the path of its folder
+            or of a .tar.gz, an https address of TF Hub or Kaggle, or
+            "kaggle:OWNER/MODEL/tensorFlow2/VARIATION/VERSION".
         image_size: Height and width of the images, in pixels. None: the size
             that the network was made for.
         weights: "imagenet": those that Keras offers, downloaded once; for
-            "tiny", those in the package. None: random ones. Else the path of a
-            file with weights of this network without its top.
-        channels: 3: RGB. 1: grey, which is repeated three times inside. 4:
-            RGB and one more, for which the first convolution is widened by
-            weights of zero, so that at first it changes nothing.
-        **options: The network's own, e.g. `alpha=0.35` for MobileNetV2.
+            "tiny", those in the package; for a module, its own. None: random
+            ones. Else the path of a file with weights of this network without
+            its top.
+        channels: Of the images. 3 (the default): RGB. 1: grey, which is
+            repeated three times inside. 4: RGB and one more, for which the
+            first convolution is widened by weights of zero, so that at first
+            it changes nothing.
+        input_spec: What the data give, in place of `image_size` and
+            `channels`: `data.input_spec`. An encoder of sound needs it to
+            know the clips' sample rate, length and channels.
+        **options: The network's own, e.g. `alpha=0.35` for MobileNetV2 or
+            `output_key="pooled_output"` for a module (see
+            `tl_keras.encoders.hub.load`).
 
     Returns:
-        An `Encoder`. Its `model` takes float32 or uint8 pixels in 0..255 and
-        has the network's own preprocessing inside, exactly once; its `groups`
-        are the architecture's own stages.
+        An `Encoder`. Its `model` takes what `input_spec` says (images as
+        float32 or uint8 pixels in 0..255) and has the network's own
+        preprocessing inside, exactly once; its `groups` are the
+        architecture's own stages, or a module's parts.
 
     Raises:
-        ConnectionError: If ImageNet weights have to be downloaded and cannot.
-            The message names the file and the place where it belongs.
+        ConnectionError: If weights or a module have to be downloaded and
+            cannot. The message names the file and the place where it belongs.
+        FileNotFoundError: If there is nothing at a path.
         TypeError: If an argument has the wrong type.
-        ValueError: If a name or an option is unknown, or `image_size` too
-            small. Nothing has been built then.
+        ValueError: If a name or an option is unknown, `image_size` too small,
+            or the network takes another kind of input.
 
     Example:
         >>> import tl_keras
@@ -80,13 +99,48 @@ def load(
         >>> encoder.model.output_shape
         (None, 3, 3, 1280)
     """
-    prefix, colon, _ = str(name).partition(":")
-    if colon:
-        raise ValueError(
-            f"There are no encoders from {prefix!r}. Got: {name!r}. Expected "
-            "one of `tl_keras.encoders.names()`; for another Keras model use "
-            "`tl_keras.encoders.from_model`."
-        )
-    return ENCODERS.find(name)(
-        name, image_size, weights, channels=channels, **options
+    factory = find(name)
+    kind = None
+    if input_spec is not None:
+        checks.instance(input_spec, input_specs.SPECS, name="input_spec")
+        kind = input_spec.kind
+        if kind == "image":
+            if image_size is not None or channels is not None:
+                raise ValueError(
+                    "`input_spec` stands in place of `image_size` and "
+                    f"`channels`. Got: {input_spec} and image_size="
+                    f"{image_size}, channels={channels}. Leave one out."
+                )
+            image_size, channels = input_spec.size, input_spec.channels
+        elif kind == "audio":
+            options = {**options, "input_spec": input_spec}
+    encoder = factory(
+        name, image_size, weights, channels=channels or 3, **options
     )
+    if kind not in (None, encoder.input_spec.kind):
+        raise ValueError(
+            f"The encoder {name!r} takes {encoder.input_spec}. Got: an "
+            f"`input_spec` of {input_spec}. Choose an encoder for what the "
+            "data are."
+        )
+    return encoder
+
+
+def find(name: str):
+    """What loads the encoder of this name.
+
+    Args:
+        name: As `load` takes it.
+
+    Returns:
+        A function `(name, image_size, weights, *, channels, **options)` that
+        gives an `Encoder`.
+
+    Raises:
+        ValueError: If there is no such name or prefix. Nothing is loaded.
+    """
+    prefix, colon, _ = str(name).partition(":")
+    if not colon:
+        return ENCODERS.find(name)
+    checks.one_of(prefix, list(PREFIXES), name="prefix of the encoder")
+    return importlib.import_module(PREFIXES[prefix]).load

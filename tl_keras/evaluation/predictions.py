@@ -139,11 +139,20 @@ def _prediction_step(model, dataset, image_shape):
         outputs = tf.cast(outputs, tf.float32)
         return tf.nn.softmax(outputs) if are_logits else outputs
 
+    def on_one_device(images):
+        # In a strategy's scope only replicas can call a module that was
+        # loaded there; all give the same, and the first is asked.
+        strategy = tf.distribute.get_strategy()
+        outputs = strategy.run(step, (images,))
+        return strategy.experimental_local_results(outputs)[0]
+
     if image_shape is None:
-        return tf.function(step, reduce_retracing=True)
+        return tf.function(on_one_device, reduce_retracing=True)
     # With the batch size left open, a smaller last batch needs no second trace.
     dtype = dataset.element_spec[0].dtype
-    return tf.function(step, [tf.TensorSpec([None, *image_shape], dtype)])
+    return tf.function(
+        on_one_device, [tf.TensorSpec([None, *image_shape], dtype)]
+    )
 
 
 def _check_images(images, image_shape):

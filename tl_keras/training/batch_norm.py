@@ -181,6 +181,9 @@ def _observer(training_model, statistics):
         )
     }
 
+    def walk(inputs):
+        training_model.walk(inputs, lambda operation: id(operation) in trained)
+
     @tf.function(reduce_retracing=True)
     def step(inputs, start):
         # From zero, one call moves the statistics to the batch's own, times
@@ -189,7 +192,8 @@ def _observer(training_model, statistics):
         for one in statistics:
             one.mean.assign(tf.fill(one.mean.shape, start))
             one.variance.assign(tf.fill(one.variance.shape, start))
-        training_model.walk(inputs, lambda operation: id(operation) in trained)
+        # A module can be called by a replica only, and not above them all.
+        tf.distribute.get_strategy().run(walk, (inputs,))
         return [(one.mean.value, one.variance.value) for one in statistics]
 
     def observe(inputs, start: float):

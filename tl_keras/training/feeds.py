@@ -147,6 +147,45 @@ class DatasetFeed:
             return tf.identity(numbers)
 
 
+@dataclasses.dataclass(frozen=True)
+class BegunFeed:
+    """Batches of another feed whose inputs have gone through a beginning.
+
+    Attributes:
+        feed: The other feed.
+        beginning: A Functional model without weights, the first part of the
+            user's.
+    """
+
+    feed: DataFeed | DatasetFeed
+    beginning: keras.Model
+
+    @property
+    def validates(self) -> bool:
+        return self.feed.validates
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.feed.steps_per_epoch
+
+    def train(self, phase, first_epoch: int, epochs: int) -> tf.data.Dataset:
+        return self._begun(self.feed.train(phase, first_epoch, epochs))
+
+    def validation(self) -> tf.data.Dataset | None:
+        return self._begun(self.feed.validation())
+
+    def _begun(self, dataset):
+        if dataset is None:
+            return None
+
+        def begin(inputs, *rest):
+            outputs = self.beginning(inputs, training=False)
+            return tuple(keras.tree.flatten(outputs)), *rest
+
+        dataset = dataset.map(begin, tf.data.AUTOTUNE, deterministic=True)
+        return dataset.prefetch(tf.data.AUTOTUNE)
+
+
 def _are_rows(labels, num_classes: int) -> bool:
     """Whether labels are probabilities `(batch, num_classes)`."""
     return labels.shape.rank == 2 and labels.shape[-1] == num_classes

@@ -7,6 +7,7 @@ import sys
 import keras
 
 from tl_keras import checks
+from tl_keras import graph
 from tl_keras import models
 from tl_keras.training import best_weights
 from tl_keras.training import feeds
@@ -139,8 +140,11 @@ def fit(
             class_weight=class_weight,
             seed=seed,
         )
+        first_batch = next(iter(feed.train(Phase(name="probe"), 0, 1)))
+        feed, network = _without_strings(feed, model)
         training = PhaseTraining(
             model=model,
+            network=network,
             groups=resolved,
             feed=feed,
             loss=_loss(model, loss, plan),
@@ -157,7 +161,6 @@ def fit(
             for phase in plan.phases
             for weight in training.check(phase, monitor)
         ]
-        first_batch = next(iter(feed.train(Phase(name="probe"), 0, 1)))
         probes.probe(model, first_batch[0], range_probe)
         rows = log.EpochLog(_log_path(workdir))
         best = best_weights.BestWeights(model, monitor)
@@ -184,6 +187,19 @@ def fit(
         frozen_parameters=frozen,
         history=rows.rows,
     )
+
+
+def _without_strings(feed, model):
+    """Moves what reads strings into the input pipeline, if that can be.
+
+    Tokenising has no weights. Ahead of the step, it needs no CPU between two
+    parts on a GPU, and what is left runs under XLA and on a TPU.
+    """
+    cut = graph.cut_behind_strings(model)
+    if cut is None:
+        return feed, model
+    beginning, network = cut
+    return feeds.BegunFeed(feed, beginning), network
 
 
 def _num_classes(model, loss) -> int | None:

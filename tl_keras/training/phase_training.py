@@ -46,6 +46,8 @@ class PhaseTraining:
 
     Attributes:
         model: The user's model.
+        network: What of it runs in a training step: all, or what comes behind
+            the beginning that runs in the input pipeline.
         groups: Its layer groups.
         feed: What it reads.
         loss: A Keras loss.
@@ -58,6 +60,7 @@ class PhaseTraining:
     """
 
     model: keras.Model
+    network: keras.Model
     groups: LayerGroups
     feed: object
     loss: object
@@ -220,7 +223,7 @@ class PhaseTraining:
                 id(w): w for w in weights if id(w) in self.starting_point
             }
         return TrainingModel(
-            self.model,
+            self.network,
             [
                 member.operation
                 for member in members
@@ -228,6 +231,7 @@ class PhaseTraining:
                 and not _runs_frozen(member.operation, phase)
             ],
             weights,
+            model=self.model,
             anchored=anchored.values(),
             starting_point=[self.starting_point[key] for key in anchored],
             strength=phase.starting_point_strength,

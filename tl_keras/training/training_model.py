@@ -28,6 +28,8 @@ class TrainingModel(keras.Model):
             others of which parts train. None: all trainable ones of these.
         starting_point: The values of `anchored` from which they are not to
             stray (L2-SP), or None.
+        model: The user's model, which callbacks save, where `network` is only
+            the rest of it behind its beginning.
         anchored: Variables that are pulled to `starting_point`.
         strength: Of that pull.
     """
@@ -38,6 +40,7 @@ class TrainingModel(keras.Model):
         trained,
         trained_weights=None,
         *,
+        model=None,
         anchored=(),
         starting_point=(),
         strength=0.0,
@@ -46,6 +49,7 @@ class TrainingModel(keras.Model):
         # round the pixels on their way in.
         super().__init__(name=network.name, dtype="float32", autocast=False)
         self.network = network
+        self._users = _Hidden(model or network)
         self._with_penalties = True
         # Weights and operations are compared by identity: variables of one
         # model may have equal values.
@@ -162,15 +166,15 @@ class TrainingModel(keras.Model):
 
     def save(self, filepath, *args, **kwargs):
         """Saves the user's model, as callbacks expect it."""
-        return self.network.save(filepath, *args, **kwargs)
+        return self._users.value.save(filepath, *args, **kwargs)
 
     def save_weights(self, filepath, *args, **kwargs):
         """Saves the weights of the user's model."""
-        return self.network.save_weights(filepath, *args, **kwargs)
+        return self._users.value.save_weights(filepath, *args, **kwargs)
 
     def load_weights(self, filepath, *args, **kwargs):
         """Loads weights into the user's model, in place."""
-        return self.network.load_weights(filepath, *args, **kwargs)
+        return self._users.value.load_weights(filepath, *args, **kwargs)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras averages the replicas' parts of the first batch, which fails

@@ -57,7 +57,9 @@ class Phase:
             and before each validation (without one, at the end of each
             epoch) its statistics are estimated anew on training batches; in
             between they stand still. `"inference"`: it is frozen in every
-            respect.
+            respect. A TF Hub module is one call with one mode: where not all
+            of its parts train, or with `"inference"`, it runs in inference
+            mode, and the weights of what trains move all the same.
 
     Example:
         >>> Phase(name="head", train="head", epochs=5).learning_rate
