@@ -1,8 +1,13 @@
 """What every test needs."""
 
 import os
+import pathlib
+import sys
 
 from absl import flags
+
+# Lets every test import `modules_for_tests`, however pytest runs.
+sys.path.append(str(pathlib.Path(__file__).parent))
 
 # `absltest.TestCase.create_tempdir` reads a flag, and pytest parses none.
 flags.FLAGS.mark_as_parsed()

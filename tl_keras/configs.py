@@ -25,14 +25,25 @@ CLASS_WEIGHTS = (None, "balanced")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Which images, and how they are read.
+    """Which examples, and how they are read.
+
+    What is for one kind of data has to be left at its default for others.
 
     Attributes:
         name: A source: "digits", a TensorFlow Datasets name such as
-            "cifar10", or "folder:PATH", "csv:PATH", "npz:PATH".
+            "cifar10", or "folder:PATH", "csv:PATH", "tsv:PATH", "npz:PATH".
         image_size: Height and width in pixels that images are resized to. None:
             the encoder's own size.
-        channels: Colour channels of the images, 1, 3 or 4. None: 3.
+        channels: Of images, colour channels: 1, 3 or 4; None: 3. Of sound:
+            None keeps the files' own number.
+        sample_rate: Of sound, in Hz: what clips are resampled to when they
+            are read. None: the files' own.
+        seconds: Of sound: length that clips are cut or padded to. None: that
+            of the longest training clip.
+        text_column: Of a table of texts: the name of their column, or its
+            position from 0 in a table without a header.
+        label_column: Of a table: the name of the labels' column, or its
+            position.
         batch_size: Examples per optimizer step.
         validation_fraction: Share of the training part, in [0, 1), that is
             kept for validation where the source has no validation part.
@@ -46,6 +57,10 @@ class DataConfig:
     name: str = "digits"
     image_size: int | None = None
     channels: int | None = None
+    sample_rate: int | None = None
+    seconds: float | None = None
+    text_column: str = "text"
+    label_column: str = "label"
     batch_size: int = 32
     validation_fraction: float = 0.1
     train_examples: int | None = None
@@ -56,6 +71,13 @@ class DataConfig:
         _text(self.name, "data.name")
         _optional_integer(self.image_size, "data.image_size")
         _optional_integer(self.channels, "data.channels")
+        _optional_integer(self.sample_rate, "data.sample_rate")
+        if self.seconds is not None:
+            checks.in_range(
+                self.seconds, name="data.seconds", low=0.0, include_low=False
+            )
+        _text(self.text_column, "data.text_column")
+        _text(self.label_column, "data.label_column")
         checks.integer(self.batch_size, name="data.batch_size", low=1)
         checks.share(self.validation_fraction, name="data.validation_fraction")
         _optional_integer(self.train_examples, "data.train_examples")
@@ -68,9 +90,10 @@ class EncoderConfig:
     """Which pretrained network.
 
     Attributes:
-        name: "tiny", or a model of `keras.applications`, e.g. "MobileNetV2".
+        name: "tiny"; a model of `keras.applications`, e.g. "MobileNetV2"; or
+            "hub:HANDLE", a TF Hub module or another SavedModel.
         weights: "imagenet" for the pretrained weights, None for random ones,
-            or the path of a weights file.
+            or the path of a weights file. A module has its own.
         options: The model's own options, e.g. `{"alpha": 0.35}`.
     """
 

@@ -13,6 +13,9 @@ from tl_keras import checks
 from tl_keras import input_specs
 from tl_keras.encoders import module_archives
 
+# Keras finds the classes of these layers only once they are imported.
+from tl_keras.encoders import waveforms  # noqa: F401
+
 _CARD_FILE = "tl_keras.json"
 _DISTRIBUTIONS = ("softmax", "sigmoid")
 

@@ -14,6 +14,7 @@ from tl_keras import serving
 from tl_keras import workdirs
 from tl_keras.data import sources
 from tl_keras.data.augmentation import Augmentation
+from tl_keras.encoders import loading
 from tl_keras.evaluation import metrics
 from tl_keras.reports import plots
 from tl_keras.reports import results as reports
@@ -89,8 +90,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     say = print if verbose else _say_nothing
     say(_headline(config))
     with strategies.strategy(config.strategy):
-        encoder = _encoder(config)
-        data = load_data(config.data, encoder.input_spec.size, config.seed)
+        encoder, data = _encoder_and_data(config)
         say(_summary(data), end="\n\n")
         model = _model(config, encoder, data.num_classes)
         fitted = training.fit(
@@ -175,32 +175,77 @@ def _headline(config) -> str:
     return "\n".join([names, *lines])
 
 
-def _encoder(config):
+def _encoder_and_data(config):
+    """Both, in the order in which one has to know of the other.
+
+    Images are resized to what the encoder takes; an encoder of sound brings
+    the clips as they are to what its network takes.
+    """
+    loading.find(config.encoder.name)  # A wrong name is told before reading.
+    source = read_data(config.data)
+    if source.kind == "image":
+        encoder = _encoder(
+            config,
+            image_size=config.data.image_size,
+            channels=config.data.channels,
+        )
+        spec = encoder.input_spec
+        if spec.kind != source.kind:
+            raise ValueError(
+                f"Encoder and data do not fit. Got: {config.encoder.name!r}, "
+                f"which takes {spec}, and {config.data.name!r}, which holds "
+                "images. Choose an encoder for what the data are."
+            )
+        return encoder, prepare_data(
+            source, config.data, config.seed, image_size=spec.size
+        )
+    data = prepare_data(source, config.data, config.seed)
+    return _encoder(config, input_spec=data.input_spec), data
+
+
+def _encoder(config, **options):
     if config.encoder.weights is None:
         # Keras draws initial weights from its global seed.
         keras.utils.set_random_seed(config.seed)
     return encoders.load(
         config.encoder.name,
-        config.data.image_size,
-        config.encoder.weights,
-        channels=config.data.channels or 3,
+        weights=config.encoder.weights,
+        **options,
         **config.encoder.options,
     )
 
 
-def load_data(config: configs.DataConfig, image_size: int, seed: int):
-    """The data that a config names, at the image size of its encoder."""
-    return sources.load(
+def read_data(config: configs.DataConfig):
+    """The source that a config names, read, with nothing chosen yet."""
+    return sources.read(
         config.name,
-        image_size=image_size,
-        batch_size=config.batch_size,
-        seed=seed,
-        channels=config.channels,
-        validation_fraction=config.validation_fraction,
-        train_examples=config.train_examples,
-        keep_aspect_ratio=config.keep_aspect_ratio,
         data_dir=config.data_dir,
+        text_column=config.text_column,
+        label_column=config.label_column,
     )
+
+
+def prepare_data(source, config: configs.DataConfig, seed: int, **choices):
+    """The data of a source, as a config chooses.
+
+    Args:
+        source: From `read_data`.
+        config: The config.
+        seed: Of split and order.
+        **choices: What stands in place of the config's own, e.g.
+            `image_size`.
+    """
+    chosen = {
+        "image_size": config.image_size,
+        "batch_size": config.batch_size,
+        "channels": config.channels,
+        "sample_rate": config.sample_rate,
+        "seconds": config.seconds,
+        "validation_fraction": config.validation_fraction,
+        "train_examples": config.train_examples,
+        "keep_aspect_ratio": config.keep_aspect_ratio,
+    }
+    return sources.prepare(source, seed=seed, **{**chosen, **choices})
 
 
 def _summary(data) -> str:
@@ -209,10 +254,7 @@ def _summary(data) -> str:
         for split, count in data.num_examples.items()
         if count
     )
-    return (
-        f"{data.name}: {data.num_classes} classes of {data.input_spec}; "
-        f"{counts}"
-    )
+    return f"{data.name}: {data.num_classes} classes, {counts} {data.input_spec}"
 
 
 def _model(config, encoder, num_classes):

@@ -296,7 +296,7 @@ class ExportTest(parameterized.TestCase):
             savedmodel.export(Subclassed(), self.directory)
 
     @parameterized.parameters(
-        ([keras.layers.Softmax()], "no image classifier"),
+        ([keras.layers.Softmax()], "no classifier"),
         ([keras.layers.Flatten(), keras.layers.Dense(1)], "1 output"),
     )
     def test_refuses_a_model_that_is_no_classifier(self, layers, message):

@@ -118,8 +118,9 @@ class HubEncoder(keras.layers.Layer):
             _adopted(variable, trainable=index < loaded.num_trainable)
             for index, variable in enumerate(loaded.variables)
         ]
-        if trainable:
-            self.trainable = True  # Raises where that cannot be.
+        self._check_trainable(trainable)
+        # A model asks each weight whether it trains, not the layer.
+        keras.layers.Layer.trainable.fset(self, trainable)
         self.built = True
 
     @property
@@ -133,13 +134,16 @@ class HubEncoder(keras.layers.Layer):
 
     @trainable.setter
     def trainable(self, value):
-        if value and self.frozen_because:
+        self._check_trainable(value)
+        keras.layers.Layer.trainable.fset(self, value)
+
+    def _check_trainable(self, trainable):
+        if trainable and self.frozen_because:
             raise ValueError(
                 f"The module {self.handle!r} cannot train: "
                 f"{self.frozen_because}. Got: trainable=True. Leave it frozen "
                 "(plan `linear_probe`), or take a reusable TF2 SavedModel."
             )
-        keras.layers.Layer.trainable.fset(self, value)
 
     @property
     def parts(self) -> dict[str, list]:
@@ -164,6 +168,21 @@ class HubEncoder(keras.layers.Layer):
             part: [weight_of[name] for name in members]
             for part, members in module_parts.find(folder, names).items()
         }
+
+    @property
+    def resources(self) -> list:
+        """The module's tables and files, which an export has to hold."""
+        return [
+            one
+            for one in tf.train.TrackableView(self.saved_model).descendants()
+            if isinstance(
+                one,
+                (
+                    tf.saved_model.experimental.TrackableResource,
+                    tf.saved_model.Asset,
+                ),
+            )
+        ]
 
     @property
     def moving_statistics(self) -> list[tuple]:

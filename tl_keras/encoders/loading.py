@@ -113,17 +113,22 @@ def load(
                 )
             image_size, channels = input_spec.size, input_spec.channels
         elif kind == "audio":
+            if ":" not in name:
+                raise _other_kind(name, "no sound", input_spec)
             options = {**options, "input_spec": input_spec}
     encoder = factory(
         name, image_size, weights, channels=channels or 3, **options
     )
     if kind not in (None, encoder.input_spec.kind):
-        raise ValueError(
-            f"The encoder {name!r} takes {encoder.input_spec}. Got: an "
-            f"`input_spec` of {input_spec}. Choose an encoder for what the "
-            "data are."
-        )
+        raise _other_kind(name, encoder.input_spec, input_spec)
     return encoder
+
+
+def _other_kind(name, taken, given) -> ValueError:
+    return ValueError(
+        f"The encoder {name!r} takes {taken}. Got: data of {given}. Choose an "
+        "encoder for what the data are."
+    )
 
 
 def find(name: str):

@@ -88,8 +88,8 @@ def load(
         forms, output_form = [form], loaded.signatures[name].structured_outputs
         modes = frozenset()
         reason = f"it is called by its signature {name!r}, which cannot train"
-        if is_hub_v1 or not hasattr(loaded, "trainable_variables"):
-            reason = "it is of the format of TensorFlow 1 or has no `__call__`"
+        if is_hub_v1 or hasattr(loaded, "graph"):
+            reason = "it is of the format of TensorFlow 1"
     if reason:
         trainable = ()
     rest = [v for v in variables if id(v) not in {id(t) for t in trainable}]

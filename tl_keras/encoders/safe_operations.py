@@ -150,7 +150,12 @@ _HARMLESS = frozenset(
 )
 # Reads the file that it is given: harmless for an asset of the module's own.
 _TABLE_FROM_FILE = "InitializeTableFromTextFileV2"
-_FILES = ("saved_model.pb", "fingerprint.pb", "keras_metadata.pb")
+_FILES = (
+    "saved_model.pb",
+    "fingerprint.pb",
+    "keras_metadata.pb",
+    "tfhub_module.pb",
+)
 _FOLDERS = ("variables", "assets", "assets.extra")
 
 

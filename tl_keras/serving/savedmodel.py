@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tl_keras import checks
 from tl_keras import models
-from tl_keras.data import images as data_images
+from tl_keras.serving import signatures
 
 # TensorFlow Serving reads versions as int64.
 _LAST_VERSION = 2**63 - 1
@@ -18,7 +18,7 @@ _LAST_VERSION = 2**63 - 1
 def export(
     model, directory, *, class_names=None, keep_aspect_ratio: bool = False
 ) -> pathlib.Path:
-    """Writes a new version of a model to serve: images in, names out.
+    """Writes a new version of a model to serve: raw input in, names out.
 
     The version is the folder `directory/N`, where N is one more than the
     highest version there, 1 in a new directory. It appears only when it is
@@ -26,9 +26,12 @@ def export(
     `model_base_path`. Other names in the directory are left alone; TensorFlow
     Serving ignores them too.
 
-    The signature `serving_default` takes `images`, uint8
-    `[batch, height, width, channels]` of any height and width, resized inside
-    as they were in training. It returns `probabilities`, float32
+    The signature `serving_default` takes what the model is for: `images`,
+    uint8 `[batch, height, width, channels]` of any height and width, resized
+    inside as they were in training; `texts`, string `[batch]`; or
+    `waveforms`, float32 `[batch, samples]` in -1..1 (`[batch, samples,
+    channels]` for several channels) at the sample rate of the training data,
+    of any length, cut or padded as there. It returns `probabilities`, float32
     `[batch, num_classes]`, and `class_names`, string `[batch, num_classes]`:
     the names stand in every row, since the row format of TensorFlow Serving's
     REST interface wants the batch first in each output. The names are also
@@ -39,12 +42,13 @@ def export(
 
     Args:
         model: A built Functional or Sequential `keras.Model` with one input,
-            images `[batch, height, width, channels]` with pixels 0..255, and
-            one output, logits or probabilities `[batch, num_classes]`.
+            images `[batch, height, width, channels]` with pixels 0..255 or
+            strings `[batch]`, or a model from `tl_keras.build`; and one
+            output, logits or probabilities `[batch, num_classes]`.
         directory: Local folder of the model's versions; made where missing.
         class_names: Names of the classes in the order of the outputs. By
             default those that `fit` left in the model, else "0", "1", ...
-        keep_aspect_ratio: How the images were resized in training.
+        keep_aspect_ratio: How images were resized in training.
 
     Returns:
         The path of the new version.
@@ -77,7 +81,7 @@ def export(
         >>> (path / "assets.extra" / "labels.txt").read_text().split()
         ['cat', 'dog']
     """
-    _check_model(model)
+    signatures.check(model)
     names = _class_names(class_names, model)
     directory = _checked_directory(directory)
     served = _Served(model, names, keep_aspect_ratio)
@@ -97,7 +101,7 @@ def export(
 
 
 class _Served(tf.Module):
-    """What is stored: the variables, once, and the function that serves.
+    """What is stored: variables, once, tables, and the function that serves.
 
     The Keras model itself is no attribute. Keras tracks a variable along
     several roads, and each would be written to the file.
@@ -106,53 +110,9 @@ class _Served(tf.Module):
     def __init__(self, model, class_names, keep_aspect_ratio):
         super().__init__()
         self.model_variables = [v.value for v in model.variables]
-        self.serve = _serving_function(model, class_names, keep_aspect_ratio)
-
-
-def _serving_function(model, class_names, keep_aspect_ratio):
-    height, width, channels = model.inputs[0].shape[1:]
-    are_logits = models.outputs_are_logits(model)
-    resized = height is not None and height == width
-
-    def serve(images):
-        if resized:
-            images = data_images.resize(images, height, keep_aspect_ratio)
-        pixels = tf.cast(images, model.inputs[0].dtype)
-        outputs = tf.cast(model(pixels, training=False), tf.float32)
-        probabilities = tf.nn.softmax(outputs) if are_logits else outputs
-        names = tf.tile([class_names], [tf.shape(probabilities)[0], 1])
-        return {"probabilities": probabilities, "class_names": names}
-
-    free = [None, None, None, channels]
-    shape = free if resized else [None, height, width, channels]
-    return tf.function(serve, [tf.TensorSpec(shape, tf.uint8, "images")])
-
-
-def _check_model(model):
-    if not getattr(model, "inputs", None) or not getattr(
-        model, "outputs", None
-    ):
-        raise TypeError(
-            "`model` has no inputs and outputs of known shape. Got: "
-            f"{type(model).__name__}. Expected a built Functional or "
-            "Sequential `keras.Model`, such as `tl_keras.build` returns."
-        )
-    shapes = [
-        [tuple(tensor.shape) for tensor in tensors]
-        for tensors in (model.inputs, model.outputs)
-    ]
-    ranks = [[len(shape) for shape in group] for group in shapes]
-    if ranks != [[4], [2]] or not shapes[1][0][1]:
-        raise ValueError(
-            "The model is no image classifier. Got inputs of shape "
-            f"{shapes[0]} and outputs of shape {shapes[1]}. Expected one "
-            "input (batch, height, width, channels) and one output (batch, "
-            "num_classes)."
-        )
-    if shapes[1][0][1] < 2:
-        raise ValueError(
-            "The model has 1 output. Expected one per class, so at least 2; "
-            "a yes-or-no question has two classes."
+        self.resources = signatures.resources(model)
+        self.serve = signatures.serving_function(
+            model, class_names, keep_aspect_ratio
         )
 
 

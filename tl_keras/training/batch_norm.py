@@ -135,7 +135,9 @@ def trained_statistics(training_model) -> list[MovingStatistics]:
     calls = [id(operation) for operation in operations]
     found = {}
     for operation in operations:
-        if not training_model.trains(operation) or not operation.trainable:
+        if not training_model.trains(operation):
+            continue
+        if not getattr(operation, "trainable", True):
             continue
         if isinstance(operation, keras.layers.BatchNormalization):
             kept = operation.momentum ** calls.count(id(operation))

@@ -11,19 +11,24 @@ from tl_keras import models
 MODES = ("stop", "warn", "off")
 
 
-def probe(model, images, mode: str = "stop"):
+# A loud recording may overshoot; 16-bit integers are far beyond.
+_LOUDEST = 1.5
+
+
+def probe(model, inputs, mode: str = "stop"):
     """Compares what the encoder's network gets with what it was trained on.
 
     Preprocessing that happens twice, not at all or in another way is the
     classic mistake of transfer learning: nothing fails, the accuracy is just
     worse. Dark, bright, flat or grey images pass, and so do small whole
-    numbers; fractions that all lie in 0..1 or in -1..1 do not.
+    numbers; fractions that all lie in 0..1 or in -1..1 do not. Waveforms have
+    to lie in -1..1; texts have no range.
 
     Args:
         model: A model with a card, i.e. from `tl_keras.build`. Others pass:
             what they expect is not known.
-        images: One batch as the pipeline gives it,
-            `(batch, height, width, channels)`, uint8 or float.
+        inputs: One batch as the pipeline gives it: images
+            `(batch, height, width, channels)`, uint8 or float, or waveforms.
         mode: `"stop"` raises an error, `"warn"` warns, `"off"` does nothing.
 
     Raises:
@@ -50,18 +55,36 @@ def probe(model, images, mode: str = "stop"):
     card = models.card(model)
     if mode == "off" or card is None or card.trained_range is None:
         return
-    fault = _fault_of_raw(np.asarray(images)) or _fault_of_preprocessed(
-        model, images, card
-    )
+    inputs = np.asarray(inputs)
+    if card.input_spec.kind == "audio":
+        fault = _fault_of_waveforms(inputs)
+    else:
+        fault = _fault_of_raw(inputs) or _fault_of_preprocessed(
+            model, inputs, card
+        )
     if fault is None:
         return
     message = (
-        f"{fault} If the images are right as they are, pass "
+        f"{fault} If the {card.input_spec.kind} is right as it is, pass "
         "`range_probe='off'`."
     )
     if mode == "stop":
         raise ValueError(message)
     warnings.warn(message, stacklevel=3)
+
+
+def _fault_of_waveforms(waveforms) -> str | None:
+    """What is wrong with waveforms that should lie in -1..1."""
+    low, high = float(waveforms.min()), float(waveforms.max())
+    if max(-low, high) <= _LOUDEST:
+        return None
+    if not np.isfinite([low, high]).all():
+        return f"The waveforms hold NaN or infinite values, {low} to {high}."
+    return (
+        "The waveforms are louder than full scale. Got values from "
+        f"{low:.4g} to {high:.4g}. Expected -1..1; divide 16-bit samples by "
+        "32768."
+    )
 
 
 def _fault_of_raw(images) -> str | None:
