@@ -9,6 +9,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 
 import tl_keras
+from tl_keras import cards
 from tl_keras import models
 
 
@@ -61,7 +62,7 @@ class BuildTest(absltest.TestCase):
         )
 
     def test_the_head_is_the_last_group(self):
-        groups = models.card(tiny_model()).groups
+        groups = cards.of(tiny_model()).groups
         self.assertEqual(list(groups)[-1], "head")
         self.assertEqual(groups["head"], ("head_logits",))
 
@@ -76,7 +77,7 @@ class BuildTest(absltest.TestCase):
     def test_mixed_precision_keeps_preprocessing_and_logits_in_float32(self):
         model = tiny_model(dtype_policy="mixed_bfloat16")
         by_dtype = {layer.name: layer.compute_dtype for layer in model.layers}
-        preprocessing = models.card(model).preprocessing_output
+        preprocessing = cards.of(model).preprocessing_output
         self.assertEqual(by_dtype[preprocessing], "float32")
         self.assertEqual(by_dtype["head_logits"], "float32")
         self.assertEqual(by_dtype["stem_conv"], "bfloat16")
@@ -102,7 +103,7 @@ class SaveTest(parameterized.TestCase):
         np.testing.assert_array_equal(
             again(some_images()), model(some_images())
         )
-        self.assertEqual(models.card(again), models.card(model))
+        self.assertEqual(cards.of(again), cards.of(model))
 
     def test_plain_keras_reads_it_too(self):
         model = tiny_model()
@@ -115,7 +116,7 @@ class SaveTest(parameterized.TestCase):
     def test_a_file_of_plain_keras_is_read_without_a_card(self):
         os.makedirs(os.path.dirname(self.path))
         tiny_model().save(self.path)
-        self.assertIsNone(models.card(tl_keras.load_model(self.path)))
+        self.assertIsNone(cards.of(tl_keras.load_model(self.path)))
 
     def test_leaves_nothing_beside_and_replaces_the_old_file(self):
         for _ in range(2):

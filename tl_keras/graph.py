@@ -68,6 +68,18 @@ def parts_of(operation) -> dict[str, list]:
     return getattr(operation, "parts", {})
 
 
+def producer_of(tensor):
+    """The operation whose output a symbolic tensor is.
+
+    Example:
+        >>> import keras
+        >>> inputs = keras.Input((2,))
+        >>> producer_of(keras.layers.ReLU(name="r")(inputs)).name
+        'r'
+    """
+    return tensor._keras_history.operation
+
+
 def is_functional(operation) -> bool:
     """Whether `operation` is a model with a graph of its own."""
     return hasattr(operation, "_nodes_by_depth")

@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from tl_keras import cards
 from tl_keras import checks
 from tl_keras import models
 from tl_keras import runs
@@ -61,7 +62,7 @@ def evaluate(
     checks.one_of(split, ("test", "validation", "train"), name="split")
     config = workdirs.read_config(workdir)
     model = models.load_model(workdirs.make(workdir).model)
-    card = models.card(model)
+    card = cards.of(model)
     data = runs.load_data(
         _data_config(config.data, dataset, data_dir),
         card.input_spec.size,
@@ -111,7 +112,7 @@ def predict(workdir, paths) -> list[Prediction]:
     config = workdirs.read_config(workdir)
     files = [file for path in paths for file in _image_files(path)]
     model = models.load_model(workdirs.make(workdir).model)
-    card = models.card(model)
+    card = cards.of(model)
 
     @tf.function
     def probabilities_of(images):

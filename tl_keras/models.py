@@ -1,7 +1,5 @@
 """An encoder and a head joined into one keras.Model, saved and loaded."""
 
-import dataclasses
-import json
 import os
 import pathlib
 import tempfile
@@ -9,46 +7,13 @@ import zipfile
 
 import keras
 
+from tl_keras import cards
 from tl_keras import checks
-from tl_keras import input_specs
+from tl_keras import graph
 from tl_keras.encoders import module_archives
+from tl_keras.encoders import registration  # noqa: F401
 
-# Keras finds the classes of these layers only once they are imported.
-from tl_keras.encoders import waveforms  # noqa: F401
-
-_CARD_FILE = "tl_keras.json"
 _DISTRIBUTIONS = ("softmax", "sigmoid")
-
-
-@dataclasses.dataclass(frozen=True)
-class Card:
-    """What tl_keras knows of a model beyond what Keras knows.
-
-    The card rides along in the `.keras` file, as an entry that plain Keras
-    passes over.
-
-    Attributes:
-        encoder: The encoder's name.
-        groups: Group name to the names of its layers with weights, in graph
-            order; the head is the last group, `"head"`.
-        preprocessing_output: Name of the layer whose output the encoder's
-            network gets, or None if it gets the raw input.
-        trained_range: Lowest and highest value which that network saw when
-            it was trained, or None.
-        input_spec: What the model takes.
-        num_classes: Number of classes.
-        class_names: Their names in order, or None if they have none.
-        task: What the outputs are, e.g. `"classification"`.
-    """
-
-    encoder: str
-    groups: dict[str, tuple[str, ...]]
-    preprocessing_output: str | None
-    trained_range: tuple[float, float] | None
-    input_spec: input_specs.InputSpec
-    num_classes: int
-    class_names: tuple[str, ...] | None = None
-    task: str = "classification"
 
 
 def build(encoder, head, *, dtype_policy=None, seed: int = 0) -> keras.Model:
@@ -95,11 +60,12 @@ def build(encoder, head, *, dtype_policy=None, seed: int = 0) -> keras.Model:
         for layer in model.layers
         if layer.name not in in_encoder and layer.weights
     )
-    set_card(
+    cards.attach(
         model,
-        Card(
+        cards.Card(
             encoder=encoder.name,
             groups={**encoder.groups, "head": in_head},
+            features=graph.producer_of(network.outputs[0]).name,
             preprocessing_output=encoder.preprocessing_output,
             trained_range=encoder.trained_range,
             input_spec=encoder.input_spec,
@@ -135,16 +101,6 @@ def _copy(network, dtype_policy):
     return copied
 
 
-def card(model) -> Card | None:
-    """The card of a model, or None for a model that was made elsewhere."""
-    return getattr(model, "_tl_keras_card", None)
-
-
-def set_card(model, value: Card):
-    """Attaches a card to a model, in place."""
-    model._tl_keras_card = value
-
-
 def outputs_are_logits(model) -> bool:
     """Whether a classifier's outputs still lack their softmax.
 
@@ -161,7 +117,7 @@ def outputs_are_logits(model) -> bool:
         >>> outputs_are_logits(keras.Sequential(layers))
         True
     """
-    if card(model) is not None:
+    if cards.of(model) is not None:
         return True
     for layer in reversed(model.layers):
         activation = getattr(layer, "activation", None)
@@ -216,11 +172,8 @@ def save(model, path) -> pathlib.Path:
     ) as beside:
         whole = pathlib.Path(beside) / path.name
         model.save(whole)
-        if card(model) is not None:
-            with zipfile.ZipFile(whole, "a") as archive:
-                archive.writestr(
-                    _CARD_FILE, json.dumps(_card_entry(card(model)))
-                )
+        if cards.of(model) is not None:
+            cards.write(cards.of(model), whole)
         os.replace(whole, path)
     return path
 
@@ -257,26 +210,10 @@ def load_model(path, *, trust_modules: bool = False) -> keras.Model:
     # Keras makes the layers before it hands them their assets.
     module_archives.adopt(path, trust=trust_modules)
     model = keras.models.load_model(path, compile=False)
-    with zipfile.ZipFile(path) as archive:
-        if _CARD_FILE in archive.namelist():
-            set_card(model, _card_from(json.loads(archive.read(_CARD_FILE))))
+    card = cards.read(path)
+    if card is not None:
+        cards.attach(model, card)
     return model
-
-
-def _card_entry(value: Card) -> dict:
-    entry = dataclasses.asdict(value)
-    return {**entry, "input_spec": input_specs.as_dict(value.input_spec)}
-
-
-def _card_from(entry: dict) -> Card:
-    read = {
-        "groups": {k: tuple(v) for k, v in entry["groups"].items()},
-        "input_spec": input_specs.from_dict(entry["input_spec"]),
-    }
-    for name in ("trained_range", "class_names"):
-        if entry[name] is not None:
-            read[name] = tuple(entry[name])
-    return Card(**{**entry, **read})
 
 
 def _keras_path(path) -> pathlib.Path:

@@ -254,7 +254,9 @@ def _summary(data) -> str:
         for split, count in data.num_examples.items()
         if count
     )
-    return f"{data.name}: {data.num_classes} classes, {counts} {data.input_spec}"
+    return (
+        f"{data.name}: {data.num_classes} classes, {counts} {data.input_spec}"
+    )
 
 
 def _model(config, encoder, num_classes):

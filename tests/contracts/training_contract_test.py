@@ -14,7 +14,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 
 import tl_keras
-from tl_keras import models
+from tl_keras import cards
 from tl_keras.tuning.phases import Phase
 
 FAMILIES = (
@@ -58,7 +58,7 @@ class TrainingContractTest(parameterized.TestCase):
         after = _weights(model)
         layers = {
             group: set(names)
-            for group, names in models.card(model).groups.items()
+            for group, names in cards.of(model).groups.items()
         }
         changed = {
             layer

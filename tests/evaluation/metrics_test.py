@@ -9,8 +9,8 @@ from absl.testing import absltest
 from absl.testing import parameterized
 from sklearn import metrics as sklearn_metrics
 
+from tl_keras import cards
 from tl_keras import input_specs
-from tl_keras import models
 from tl_keras.evaluation import metrics
 
 
@@ -137,9 +137,9 @@ class EvaluateTest(parameterized.TestCase):
 
     def test_takes_the_names_from_the_card(self):
         model = _echo_model(2)
-        models.set_card(
+        cards.attach(
             model,
-            models.Card(
+            cards.Card(
                 encoder="none",
                 groups={},
                 preprocessing_output=None,

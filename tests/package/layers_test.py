@@ -12,7 +12,8 @@ PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "tl_keras"
 # groups of one row do not import each other.
 LAYERS = (
     ("caches", "checks", "lazy", "backend", "network"),
-    ("registry", "graph", "input_specs"),
+    ("registry", "graph", "input_specs", "resampling"),
+    ("cards",),
     ("data", "encoders", "heads"),
     ("models", "tuning"),
     ("training",),

@@ -15,8 +15,8 @@ import tensorflow as tf
 from absl.testing import absltest
 from absl.testing import parameterized
 
+from tl_keras import cards
 from tl_keras import input_specs
-from tl_keras import models
 from tl_keras.data import images as data_images
 from tl_keras.serving import savedmodel
 
@@ -200,7 +200,7 @@ class ExportTest(parameterized.TestCase):
 
     def test_takes_the_names_from_the_card(self):
         model = _model()
-        card = models.Card(
+        card = cards.Card(
             encoder="none",
             groups={},
             preprocessing_output=None,
@@ -209,7 +209,7 @@ class ExportTest(parameterized.TestCase):
             num_classes=3,
             class_names=("cat", "dog", "owl"),
         )
-        models.set_card(model, card)
+        cards.attach(model, card)
         path = savedmodel.export(model, self.directory)
         labels = (path / "assets.extra" / "labels.txt").read_text()
         self.assertEqual(labels, "cat\ndog\nowl\n")

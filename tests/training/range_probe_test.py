@@ -3,8 +3,8 @@ import numpy as np
 from absl.testing import absltest
 from absl.testing import parameterized
 
+from tl_keras import cards
 from tl_keras import input_specs
-from tl_keras import models
 from tl_keras.training import range_probe
 
 RNG = np.random.default_rng(0)
@@ -17,9 +17,9 @@ def model_with(scale, offset, trained_range, preprocessing=True):
     scaled = keras.layers.Rescaling(scale, offset, name="scaled")(inputs)
     pooled = keras.layers.GlobalAveragePooling2D()(scaled)
     model = keras.Model(inputs, keras.layers.Dense(2, name="end")(pooled))
-    models.set_card(
+    cards.attach(
         model,
-        models.Card(
+        cards.Card(
             encoder="test",
             groups={"head": ("end",)},
             preprocessing_output="scaled" if preprocessing else None,

@@ -25,7 +25,10 @@ for _name in applications.names():
 ENCODERS.add("tiny", _load_tiny)
 
 # What may stand before a colon, and the module that loads what stands behind.
-PREFIXES = {"hub": "tl_keras.encoders.hub"}
+PREFIXES = {
+    "hub": "tl_keras.encoders.hub",
+    "file": "tl_keras.encoders.saved_files",
+}
 
 
 def names() -> list[str]:

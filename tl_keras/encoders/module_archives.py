@@ -1,4 +1,4 @@
-"""The SavedModels inside of a `.keras` file, taken out before Keras reads it."""
+"""The SavedModels inside of a `.keras` file, taken out before Keras reads."""
 
 import json
 import pathlib

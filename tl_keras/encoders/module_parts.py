@@ -10,12 +10,9 @@ import math
 import pathlib
 import re
 
+from tl_keras.encoders import naming
 from tl_keras.encoders import saved_models
 
-# A number, with a letter as in "block2a", that ends a word of a name.
-_NUMBER = re.compile(r"\d+[a-z]?(?=_|$)")
-# "conv2d" and its like: the number is no place in a series.
-_KINDS_OF_LAYERS = re.compile(r"(conv|pool|pooling)$", re.IGNORECASE)
 _NORMALISATION = {
     "gamma",
     "beta",
@@ -97,30 +94,16 @@ def _divide(paths, depth, total, units):
             _divide(members, depth + 1, total, units)
             continue
         for path in members:
-            units[path] = (*path[:depth], _up_to_number(child))
+            units[path] = (*path[:depth], naming.up_to_number(child))
 
 
 def _holds_a_series(paths, depth) -> bool:
     series = collections.defaultdict(set)
     for path in paths:
         if len(path) > depth + 1:
-            name = _up_to_number(path[depth])
+            name = naming.up_to_number(path[depth])
             series[re.sub(r"\d+[a-z]?$", "", name)].add(name)
     return any(len(names) > 1 for names in series.values())
-
-
-def _up_to_number(name: str) -> str:
-    """The beginning of a name up to its first number in a series.
-
-    Example:
-        >>> _up_to_number("block_1_expand_BN"), _up_to_number("Conv2d_1_pw")
-        ('block_1', 'Conv2d_1')
-    """
-    for match in _NUMBER.finditer(name):
-        before = name[: match.start()]
-        if not (match[0].endswith("d") and _KINDS_OF_LAYERS.search(before)):
-            return name[: match.end()]
-    return name
 
 
 def _short(units) -> list[str]:

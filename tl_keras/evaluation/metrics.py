@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
-from tl_keras import models
+from tl_keras import cards
 from tl_keras.evaluation import predictions
 
 # A table with more classes than this shows the worst of them.
@@ -146,7 +146,7 @@ def _shortened(name: str) -> str:
 def _class_names(class_names, model, num_classes: int) -> tuple[str, ...]:
     """The names to use, one per output of the model."""
     if class_names is None:
-        card = models.card(model)
+        card = cards.of(model)
         class_names = card.class_names if card else None
     if class_names is None:
         return tuple(str(index) for index in range(num_classes))

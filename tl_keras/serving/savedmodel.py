@@ -7,8 +7,8 @@ import tempfile
 
 import tensorflow as tf
 
+from tl_keras import cards
 from tl_keras import checks
-from tl_keras import models
 from tl_keras.serving import signatures
 
 # TensorFlow Serving reads versions as int64.
@@ -120,7 +120,7 @@ def _class_names(class_names, model) -> list[str]:
     """The names to use, one per output of the model."""
     num_classes = model.outputs[0].shape[1]
     if class_names is None:
-        card = models.card(model)
+        card = cards.of(model)
         class_names = card.class_names if card else None
     if class_names is None:
         class_names = range(num_classes)

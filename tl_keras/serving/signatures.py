@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tl_keras import cards
 from tl_keras import graph
 from tl_keras import models
 from tl_keras.data import audio
@@ -85,7 +86,7 @@ def check(model):
 
 def _kind(model) -> str | None:
     """What a model takes: by its card, else by its input."""
-    card = models.card(model)
+    card = cards.of(model)
     if card is not None:
         return card.input_spec.kind
     [taken] = model.inputs

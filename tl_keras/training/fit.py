@@ -6,6 +6,7 @@ import sys
 
 import keras
 
+from tl_keras import cards
 from tl_keras import checks
 from tl_keras import graph
 from tl_keras import models
@@ -127,7 +128,7 @@ def fit(
         plan, Plan, name="plan", hint="Write e.g. `tl_keras.plans.full()`."
     )
     checks.integer(seed, name="seed")
-    card = models.card(model)
+    card = cards.of(model)
     if groups is None and card is not None:
         groups = card.groups
     resolved = layer_groups.resolve(model, groups)
@@ -174,7 +175,7 @@ def fit(
             # After an error or an interrupt the model has good weights too.
             best.restore()
     if card is not None and getattr(data, "class_names", None):
-        models.set_card(
+        cards.attach(
             model,
             dataclasses.replace(card, class_names=tuple(data.class_names)),
         )
@@ -204,7 +205,7 @@ def _without_strings(feed, model):
 
 def _num_classes(model, loss) -> int | None:
     """The number of classes, or None if the labels may be something else."""
-    if loss is not None and models.card(model) is None:
+    if loss is not None and cards.of(model) is None:
         return None
     shape = model.output_shape
     if isinstance(shape, list) or shape[-1] is None or shape[-1] < 2:

@@ -5,8 +5,8 @@ import warnings
 import keras
 import numpy as np
 
+from tl_keras import cards
 from tl_keras import checks
-from tl_keras import models
 
 MODES = ("stop", "warn", "off")
 
@@ -52,7 +52,7 @@ def probe(model, inputs, mode: str = "stop"):
         https://github.com/keras-team/keras-io/issues/1549
     """
     checks.one_of(mode, MODES, name="range_probe")
-    card = models.card(model)
+    card = cards.of(model)
     if mode == "off" or card is None or card.trained_range is None:
         return
     inputs = np.asarray(inputs)

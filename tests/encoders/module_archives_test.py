@@ -1,0 +1,225 @@
+"""Modules inside of `.keras` files: taken out, checked, and refused."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import zipfile
+from unittest import mock
+
+import keras
+import modules_for_tests
+import numpy as np
+import tensorflow as tf
+from absl.testing import absltest
+from absl.testing import parameterized
+
+import tl_keras
+from tl_keras.encoders import HubEncoder
+from tl_keras.encoders import saved_models
+
+IMAGES = np.random.default_rng(0).uniform(size=(3, 8, 8, 3)).astype("float32")
+
+
+class ModuleArchivesTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        self.enter_context(
+            mock.patch.dict(
+                os.environ, {"TL_KERAS_CACHE": f"{self.folder}/cache"}
+            )
+        )
+
+    def saved(self, module, path="m.keras"):
+        layer = HubEncoder(module, name="module")
+        images = keras.Input((8, 8, 3))
+        outputs = keras.layers.Dense(2, name="end")(layer(images))
+        self.model = keras.Model(images, outputs)
+        for weight in layer.weights[:1]:
+            weight.assign(weight + 0.5)
+        tl_keras.save(self.model, self.folder / path)
+        saved_models._FOLDERS.clear()  # As in a new process.
+        return self.folder / path
+
+    def test_the_file_is_enough_when_the_modules_folder_is_gone(self):
+        module = modules_for_tests.image_module(self.folder / "module")
+        path = self.saved(module)
+        expected = self.model(IMAGES).numpy()
+        shutil.rmtree(module)
+        model = tl_keras.load_model(path)
+        np.testing.assert_array_equal(model(IMAGES), expected)
+        # And again, from the copy that the first time left.
+        saved_models._FOLDERS.clear()
+        again = tl_keras.load_model(path)
+        np.testing.assert_array_equal(again(IMAGES), expected)
+        # It can be saved and copied in turn.
+        tl_keras.save(model, self.folder / "second.keras")
+        copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+        np.testing.assert_array_equal(copy(IMAGES), expected)
+
+    def test_a_new_process_without_a_cache_to_write_to_reads_it_too(self):
+        module = modules_for_tests.text_module(self.folder / "texts")
+        texts = keras.Input((), dtype="string")
+        model = keras.Model(texts, HubEncoder(module)(texts))
+        path = tl_keras.save(model, self.folder / "texts.keras")
+        expected = model(tf.constant(["a good film"])).numpy()
+        shutil.rmtree(module)
+        shutil.rmtree(f"{module}-assets")
+        (self.folder / "file").write_text("")
+        program = (
+            "import sys, tl_keras, tensorflow as tf\n"
+            "model = tl_keras.load_model(sys.argv[1])\n"
+            "print(model(tf.constant(['a good film'])).numpy().tolist())\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(path)],
+            capture_output=True,
+            text=True,
+            # Below a file, no folder can be made.
+            env=os.environ | {"TL_KERAS_CACHE": f"{self.folder}/file/cache"},
+        )
+        self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+        np.testing.assert_allclose(
+            json.loads(done.stdout.splitlines()[-1]), expected, rtol=1e-6
+        )
+
+    def test_a_module_that_reads_files_needs_the_users_word(self):
+        secret = self.folder / "secret.txt"
+        secret.write_text("12345")
+        module = modules_for_tests.reading_module(
+            self.folder / "reading", secret
+        )
+        path = self.saved(module)
+        with self.assertRaisesRegex(
+            ValueError, "'ReadFile'.*trust_modules=True"
+        ):
+            tl_keras.load_model(path)
+        model = tl_keras.load_model(path, trust_modules=True)
+        features = model.get_layer("module")(IMAGES)
+        np.testing.assert_allclose(
+            features, IMAGES.mean((1, 2)) + 5.0, rtol=1e-5
+        )
+
+    def test_the_format_of_tensorflow_1_needs_it_too(self):
+        module = modules_for_tests.tf1_module(self.folder / "tf1")
+        path = self.saved(module)
+        with self.assertRaisesRegex(ValueError, "format of TensorFlow 1"):
+            tl_keras.load_model(path)
+        tl_keras.load_model(path, trust_modules=True)
+
+    @parameterized.parameters(
+        modules_for_tests.image_module,
+        modules_for_tests.text_module,
+        modules_for_tests.preprocessor_module,
+        modules_for_tests.token_module,
+        modules_for_tests.clip_module,
+        modules_for_tests.signature_module,
+    )
+    def test_ordinary_modules_are_known_to_be_harmless(self, make):
+        module = pathlib.Path(make(self.folder / "module"))
+        name = saved_models.fingerprint(module)
+        saved_models.adopt(module, name, trust=False)
+
+    def test_real_modules_are_known_to_be_harmless(self):
+        hub = modules_for_tests.DATA / "hub"
+        if not hub.is_dir():
+            self.skipTest(f"no real modules in {hub} (TL_KERAS_DATA)")
+        for module in sorted(hub.iterdir()):
+            name = saved_models.fingerprint(module)
+            saved_models.adopt(module, name, trust=False)
+
+    def test_a_table_from_a_file_of_the_machine_is_refused(self):
+        module = modules_for_tests.text_module(self.folder / "texts")
+        graph = saved_models.graph(pathlib.Path(module))
+        [asset] = graph.meta_graphs[0].asset_file_def
+        asset.filename = "../../../etc/passwd"
+        pathlib.Path(module, "saved_model.pb").write_bytes(
+            graph.SerializeToString()
+        )
+        self._assert_refused(module, "outside of its folder.*passwd")
+
+    def test_a_table_from_a_constant_path_is_refused(self):
+        module = modules_for_tests.text_module(self.folder / "texts")
+        graph = saved_models.graph(pathlib.Path(module))
+        for function in graph.meta_graphs[0].graph_def.library.function:
+            for node in function.node_def:
+                if node.op == "InitializeTableFromTextFileV2":
+                    # What was captured is now made inside.
+                    node.input[1] = "Const:output:0"
+        pathlib.Path(module, "saved_model.pb").write_bytes(
+            graph.SerializeToString()
+        )
+        self._assert_refused(module, "not its own")
+
+    def test_another_form_of_the_graph_beside_it_is_refused(self):
+        # TensorFlow would read that one first.
+        module = modules_for_tests.image_module(self.folder / "module")
+        pathlib.Path(module, "saved_model.cpb").write_bytes(b"")
+        self._assert_refused(module, "saved_model.cpb")
+
+    def _assert_refused(self, module, why):
+        module = pathlib.Path(module)
+        name = saved_models.fingerprint(module)
+        with self.assertRaisesRegex(ValueError, why):
+            saved_models.adopt(module, name, trust=False)
+
+    def test_a_changed_module_is_refused(self):
+        path = self.saved(
+            modules_for_tests.image_module(self.folder / "module")
+        )
+        changed = self._rewritten(
+            path,
+            lambda name, content: (
+                content + b" " if name.endswith("variables.index") else content
+            ),
+        )
+        with self.assertRaisesRegex(ValueError, "not the one that the file"):
+            tl_keras.load_model(changed)
+
+    def test_a_missing_module_is_told(self):
+        path = self.saved(
+            modules_for_tests.image_module(self.folder / "module")
+        )
+        changed = self._rewritten(
+            path,
+            lambda name, content: (
+                None if name.endswith("saved_model.pb") else content
+            ),
+        )
+        with self.assertRaisesRegex(ValueError, "damaged.*does not carry"):
+            tl_keras.load_model(changed)
+
+    def test_a_path_that_leads_out_is_refused(self):
+        path = self.saved(
+            modules_for_tests.image_module(self.folder / "module")
+        )
+        with zipfile.ZipFile(path, "a") as archive:
+            [entry] = [
+                name
+                for name in archive.namelist()
+                if name.endswith("module.json")
+            ]
+            beside = entry.removesuffix("module.json")
+            archive.writestr(f"{beside}saved_model/../../../../escaped", "evil")
+        with self.assertRaisesRegex(ValueError, "leads out of it.*escaped"):
+            tl_keras.load_model(path)
+
+    def _rewritten(self, path, change):
+        target = path.with_name("changed.keras")
+        with (
+            zipfile.ZipFile(path) as old,
+            zipfile.ZipFile(target, "w") as new,
+        ):
+            for name in old.namelist():
+                content = change(name, old.read(name))
+                if content is not None:
+                    new.writestr(name, content)
+        return target
+
+
+if __name__ == "__main__":
+    absltest.main()
