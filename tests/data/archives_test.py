@@ -50,6 +50,14 @@ class ArchivesTest(parameterized.TestCase):
         )
         self.assertEqual(data.class_names, ("a", "b", "c"))
 
+    def test_reads_texts(self):
+        texts = np.array([f"text {index}" for index in range(12)])
+        data = self.load(
+            x_train=texts, y_train=LABELS, x_test=texts, y_test=LABELS
+        )
+        ((result, _),) = files_for_tests.batches(data.test)
+        self.assertEqual([text.decode() for text in result], texts.tolist())
+
     def test_a_test_part_without_labels_is_left_out_with_a_warning(self):
         with self.assertWarnsRegex(UserWarning, "no labels"):
             data = self.load(x_train=IMAGES, y_train=LABELS, x_test=IMAGES)

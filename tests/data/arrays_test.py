@@ -2,6 +2,7 @@
 
 import files_for_tests
 import numpy as np
+import tensorflow as tf
 from absl.testing import absltest
 from absl.testing import parameterized
 
@@ -99,8 +100,12 @@ class ErrorsTest(parameterized.TestCase):
     def test_dtype(self):
         self.assert_refuses("wrong dtype", (IMAGES > 3, LABELS))
 
+    @parameterized.parameters((None,), ("a text",), ({1: 2},))
+    def test_what_is_no_array(self, wrong):
+        self.assert_refuses(r"wrong shape. Got: \(\)", (wrong, LABELS))
+
     def test_lengths(self):
-        self.assert_refuses("40 images and 39 labels", (IMAGES, LABELS[1:]))
+        self.assert_refuses("40 inputs and 39 labels", (IMAGES, LABELS[1:]))
 
     def test_parts_of_different_kinds(self):
         other = IMAGES.astype(np.float32)
@@ -140,12 +145,120 @@ class ErrorsTest(parameterized.TestCase):
 
     def test_what_is_no_pair(self):
         for wrong in (IMAGES, None):
-            with self.assertRaisesRegex(TypeError, "pair of images and labels"):
+            with self.assertRaisesRegex(TypeError, "pair of inputs and labels"):
                 arrays.from_arrays(wrong)
 
     def test_validation_true(self):
         with self.assertRaisesRegex(TypeError, "`validation`.*bool"):
             arrays.from_arrays((IMAGES, LABELS), validation=True)
+
+
+class TextsTest(parameterized.TestCase):
+    TEXTS = ("a", "Größe", "映画", " b ") * 5
+
+    @parameterized.parameters(
+        list,
+        tuple,
+        np.array,
+        lambda texts: np.array(texts, object),
+        lambda texts: [np.str_(text) for text in texts],
+    )
+    def test_are_read_as_they_are(self, kind):
+        texts = kind(self.TEXTS)
+        labels = np.arange(20) % 2
+        data = arrays.from_arrays((texts, labels), test=(texts, labels))
+        self.assertEqual(data.input_spec.kind, "text")
+        self.assertEqual(data.num_examples["validation"], 2)
+        ((result, _),) = files_for_tests.batches(data.test)
+        self.assertEqual([text.decode() for text in result], [*self.TEXTS])
+        self.assertEqual(data.ids("test")[3], "test[3]")
+        plain = arrays.from_arrays(
+            ([*self.TEXTS], labels), test=([*self.TEXTS], labels)
+        )
+        self.assertEqual(data.fingerprint, plain.fingerprint)
+
+    @parameterized.parameters(
+        (["a", "b", None, "c"], "`train`, position 2: got None of type None"),
+        (["a", "b", np.nan, "c"], "position 2: got nan of type float"),
+        (["a", 3, "c", "d"], "position 1: got 3 of type int"),
+        ([b"a", b"b", b"c", b"d"], "position 0: got bytes.*decode"),
+        (np.array([b"a", b"b", b"c", b"d"]), "position 0: got bytes.*decode"),
+        (tf.constant(["a", "b", "c", "d"]), "position 0: got bytes.*decode"),
+        (["a", "b", "\t\n", "c"], "position 2: the text is empty"),
+        (["a", "b", "c\ud800", "c"], "position 2: .*surrogates"),
+        (np.array([["a"], ["b"], ["c"], ["d"]]), "position 0: got array"),
+        (np.array([], str), "no texts in `train`"),
+    )
+    def test_what_is_no_text_is_named_with_its_position(self, texts, words):
+        with self.assertRaisesRegex(ValueError, words):
+            arrays.from_arrays((texts, np.arange(len(texts)) % 2))
+
+    def test_other_parts_must_be_texts_too(self):
+        pair = (self.TEXTS, np.arange(20) % 2)
+        with self.assertRaisesRegex(ValueError, "`test`, position 0"):
+            arrays.from_arrays(pair, test=(IMAGES, LABELS))
+
+    @parameterized.parameters({"image_size": 8}, {"channels": 1})
+    def test_choices_of_images_are_refused(self, **options):
+        (name,) = options
+        with self.assertRaisesRegex(ValueError, f"`{name}` is for"):
+            arrays.from_arrays((self.TEXTS, np.arange(20) % 2), **options)
+
+
+class WaveformErrorsTest(parameterized.TestCase):
+    WAVEFORMS = np.zeros([4, 50], np.float32)
+
+    def assert_refuses(self, words, waveforms, **options):
+        with self.assertRaisesRegex(ValueError, words):
+            arrays.from_arrays(
+                (waveforms, [0, 1, 0, 1]), sample_rate=8000, **options
+            )
+
+    @parameterized.parameters(np.nan, np.inf, -2.0, 20000.0)
+    def test_values_out_of_range(self, wrong):
+        waveforms = self.WAVEFORMS.copy()
+        waveforms[2, 7] = wrong
+        self.assert_refuses(
+            f"1 waveforms of `train`.*position 2, with {wrong}.*by 32768",
+            waveforms,
+        )
+
+    def test_values_a_little_above_one_are_taken(self):
+        waveforms = self.WAVEFORMS + 1.2
+        data = arrays.from_arrays(
+            (waveforms, [0, 1, 0, 1]), validation=False, sample_rate=8000
+        )
+        ((clips, _),) = files_for_tests.batches(data.train)
+        np.testing.assert_array_equal(clips, waveforms)
+
+    @parameterized.parameters(np.int32, np.uint8, bool, str)
+    def test_dtype(self, dtype):
+        self.assert_refuses("wrong dtype", self.WAVEFORMS.astype(dtype))
+
+    def test_shape(self):
+        waveforms = self.WAVEFORMS[..., None, None]
+        self.assert_refuses(r"wrong shape.*\(4, 50, 1, 1\)", waveforms)
+
+    def test_no_samples(self):
+        self.assert_refuses("are empty", self.WAVEFORMS[:, :0])
+
+    def test_clips_of_several_lengths(self):
+        clips = [np.zeros(3), np.zeros(4), np.zeros(3), np.zeros(3)]
+        self.assert_refuses("of one length; pad", clips)
+
+    def test_choices_of_images(self):
+        self.assert_refuses("`image_size` is for", self.WAVEFORMS, image_size=8)
+
+    def test_a_sample_rate_that_is_none(self):
+        for wrong, error in ((0, ValueError), (8000.0, TypeError)):
+            with self.assertRaisesRegex(error, "sample_rate"):
+                arrays.from_arrays(
+                    (self.WAVEFORMS, [0, 1, 0, 1]), sample_rate=wrong
+                )
+
+    def test_without_a_sample_rate_they_are_taken_for_images(self):
+        with self.assertRaisesRegex(ValueError, "For sounds pass `sample_rate"):
+            arrays.from_arrays((self.WAVEFORMS, [0, 1, 0, 1]))
 
 
 class MissingLabelsTest(absltest.TestCase):

@@ -1,7 +1,8 @@
-"""Made-up images and folders of them, shared by the tests of `data`."""
+"""Made-up images and sounds in files, shared by the tests of `data`."""
 
 import io
 import pathlib
+import wave
 
 import numpy as np
 import PIL.Image
@@ -37,6 +38,30 @@ def write_class_folders(root, names, per_class, shape=(6, 6, 3), seed=0):
             write_png(path, image)
             written[str(path)] = image
     return written
+
+
+def random_samples(*shape, seed=0):
+    """Random int16 samples."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(-(2**15), 2**15, shape, dtype=np.int16)
+
+
+def wav(samples, sample_rate) -> bytes:
+    """int16 `[samples]` or `[samples, channels]` as the bytes of a WAV file."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(samples.shape[1] if samples.ndim == 2 else 1)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return buffer.getvalue()
+
+
+def write_wav(path, samples, sample_rate):
+    """Writes int16 samples as a WAV file, and the folders above it."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(wav(samples, sample_rate))
 
 
 def batches(dataset):

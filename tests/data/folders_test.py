@@ -8,6 +8,7 @@ import numpy as np
 from absl.testing import absltest
 from absl.testing import parameterized
 
+from tl_keras import input_specs
 from tl_keras.data import sources
 
 REAL = pathlib.Path(
@@ -49,7 +50,7 @@ class LevelsTest(FoldersTest):
         ids = data.ids("train") + data.ids("validation")
         self.assertEqual(sorted(ids), sorted(written))
 
-    @parameterized.parameters("val", "valid", "validation")
+    @parameterized.parameters("val", "valid", "validation", "dev")
     def test_with_a_split_level_its_folders_are_the_parts(self, name):
         written = self.write("train", name, "test")
         data = self.load()
@@ -110,10 +111,10 @@ class LeftAloneTest(FoldersTest):
 
 
 class ErrorsTest(FoldersTest):
-    def test_a_text_among_images_is_named(self):
+    def test_what_is_no_example_is_named(self):
         self.write("")
-        (self.root / "cat" / "notes.txt").write_text("notes")
-        self.assert_refuses("cat/notes.txt is no image. Expected a JPEG")
+        (self.root / "cat" / "notes.pdf").write_text("notes")
+        self.assert_refuses("cat/notes.pdf is no image.*WAV.*Remove it")
 
     def test_a_text_that_calls_itself_an_image_is_named(self):
         self.write("")
@@ -128,7 +129,7 @@ class ErrorsTest(FoldersTest):
     def test_an_image_without_a_class_is_named(self):
         self.write("")
         (self.root / "cat" / "000.png").rename(self.root / "lost.png")
-        self.assert_refuses("lost.png is an image that belongs to no class")
+        self.assert_refuses("lost.png belongs to no class")
 
     def test_an_empty_class_is_named(self):
         self.write("")
@@ -155,6 +156,12 @@ class ErrorsTest(FoldersTest):
         self.write("train", "val", "tset")
         self.assert_refuses("tset is not expected beside .*train")
 
+    def test_validation_images_without_a_class_are_named(self):
+        self.write("train")
+        image = files_for_tests.random_images(6, 6, 3)
+        files_for_tests.write_png(self.root / "val" / "1.png", image)
+        self.assert_refuses("val/1.png belongs to no class")
+
     def test_two_validation_parts(self):
         self.write("train", "val", "valid")
         self.assert_refuses("valid is not expected")
@@ -170,6 +177,82 @@ class ErrorsTest(FoldersTest):
         with self.assertWarnsRegex(UserWarning, "test.* has no labels"):
             data = self.load()
         self.assertIsNone(data.test)
+
+
+class KindsTest(FoldersTest):
+    def write_texts(self, folder, per_class=3):
+        written = {}
+        for name in ("bad", "good"):
+            for number in range(per_class):
+                text = f"a {name} film, nr. {number}\n"
+                path = self.root / folder / name / f"{number}.txt"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+                written[str(path)] = text
+        return written
+
+    def test_texts_are_read_whole(self):
+        written = self.write_texts("")
+        odd = self.root / "good" / "Ä.TXT"
+        odd.write_bytes("\ufeffGrüße,\n„Maß“".encode())
+        written[str(odd)] = "Grüße,\n„Maß“"
+        data = self.load(validation_fraction=0)
+        ((texts, labels),) = files_for_tests.batches(
+            data.evaluation_batches("train")
+        )
+        self.assertEqual(
+            dict(zip(data.ids("train"), map(bytes.decode, texts), strict=True)),
+            written,
+        )
+        self.assertEqual(labels.tolist(), [0] * 3 + [1] * 4)
+        self.assertEqual(data.input_spec, input_specs.TextSpec())
+
+    def test_a_licence_beside_texts_is_left_alone(self):
+        self.write_texts("train")
+        (self.root / "README.txt").write_text("read me")
+        (self.root / "train" / "LICENSE.txt").write_text("CC BY")
+        data = self.load(validation_fraction=0)
+        self.assertEqual(data.num_examples["train"], 6)
+
+    def test_what_is_not_utf_8_is_named_with_its_line(self):
+        self.write_texts("")
+        path = self.root / "bad" / "1.txt"
+        path.write_bytes(b"first\nse\xe9cond")
+        self.assert_refuses("bad/1.txt, line 2: byte 0xe9 is not.*iconv")
+
+    def test_an_empty_text_is_named(self):
+        self.write_texts("")
+        (self.root / "bad" / "1.txt").write_text(" \n")
+        self.assert_refuses("bad/1.txt: the text is empty")
+
+    def test_sounds_are_read(self):
+        waves = np.arange(12, dtype=np.int16).reshape(6, 2) * 1000
+        for index, wave in enumerate(waves):
+            path = self.root / "ab"[index % 2] / f"{index}.wav"
+            files_for_tests.write_wav(path, wave, 8000)
+        # By its content.
+        (self.root / "b" / "5.wav").rename(self.root / "b" / "5")
+        data = self.load(validation_fraction=0)
+        ((clips, labels),) = files_for_tests.batches(
+            data.evaluation_batches("train")
+        )
+        expected = waves[[0, 2, 4, 1, 3, 5]] / np.float32(32768)
+        order = [int(pathlib.Path(id_).stem) for id_ in data.ids("train")]
+        self.assertEqual(order, [0, 2, 4, 1, 3, 5])
+        np.testing.assert_array_equal(clips, expected)
+        self.assertEqual(labels.tolist(), [0] * 3 + [1] * 3)
+
+    @parameterized.parameters(
+        ("train/cat/notes.txt", b"notes", "an image, .*png, a text, .*notes"),
+        ("test/dog/x.wav", b"RIFF", "an image, .*png, a sound file, .*x.wav"),
+        ("test/dog/x", b"fLaC", "an image, .*png, a sound file, .*x"),
+    )
+    def test_two_kinds_are_refused_with_a_file_of_each(
+        self, name, content, words
+    ):
+        self.write("train", "test")
+        (self.root / name).write_bytes(content)
+        self.assert_refuses(f"mixes kinds of files. Got: {words}")
 
 
 @absltest.skipUnless(

@@ -82,7 +82,7 @@ class FolderTest(parameterized.TestCase):
     def test_keeps_as_few_bytes_as_it_can(self, shapes, kept):
         self.write(shapes)
         reader = self.load().splits["train"].inputs
-        self.assertEqual(tuple(reader.images.shape[1:]), kept)
+        self.assertEqual(tuple(reader.values.shape[1:]), kept)
 
     def test_keeps_nothing_beyond_its_share_of_the_memory(self):
         self.write([(20, 20, 3)] * 4)

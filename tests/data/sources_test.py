@@ -1,5 +1,7 @@
 """`load` finds sources by name and makes the user's choices."""
 
+import dataclasses
+import inspect
 import os
 import pathlib
 import subprocess
@@ -11,6 +13,7 @@ from absl.testing import parameterized
 from sklearn import datasets
 
 import tl_keras
+from tl_keras.data import choices
 from tl_keras.data import sources
 
 
@@ -83,12 +86,56 @@ class ChoicesTest(parameterized.TestCase):
         ({"train_examples": 1798}, ValueError),
         ({"keep_aspect_ratio": "yes"}, TypeError),
         ({"cache": "always"}, ValueError),
+        ({"sample_rate": 8000}, ValueError),
+        ({"sample_rate": "8k"}, TypeError),
+        ({"seconds": 1.0}, ValueError),
+        ({"seconds": 0.0}, ValueError),
+        ({"text_column": "body"}, ValueError),
+        ({"label_column": "kind"}, ValueError),
         ({"data_dir": "/somewhere"}, ValueError),
     )
     def test_wrong_arguments_are_named(self, options, error):
         (name,) = options
         with self.assertRaisesRegex(error, f"`{name}`"):
             sources.load("digits", **options)
+
+
+class TwoStepsTest(absltest.TestCase):
+    def test_give_what_one_gives(self):
+        options = {"image_size": 12, "seed": 3, "train_examples": 50}
+        source = sources.read("digits")
+        self.assertEqual(source.kind, "image")
+        first = sources.prepare(source, **options)
+        second = sources.load("digits", **options)
+        self.assertEqual(first.fingerprint, second.fingerprint)
+        self.assertEqual(first.input_spec, second.input_spec)
+        self.assertEqual(first.input_spec.channels, 3)
+
+    def test_have_the_same_defaults(self):
+        defaults = {
+            field.name: field.default
+            for field in dataclasses.fields(choices.Choices)
+        }
+        of_read = inspect.signature(sources.read).parameters
+        for name, parameter in inspect.signature(
+            sources.load
+        ).parameters.items():
+            if name != "name":
+                other = of_read.get(name)
+                default = other.default if other else defaults.pop(name)
+                self.assertEqual(parameter.default, default, name)
+        self.assertEmpty(defaults)
+
+    def test_wrong_arguments_answer_before_anything_is_read(self):
+        for options in (
+            {"seconds": -1},
+            {"sample_rate": 0},
+            {"text_column": 0},
+            {"cache": "always"},
+        ):
+            (name,) = options
+            with self.assertRaisesRegex(ValueError, name):
+                sources.load("csv:nowhere", **options)
 
 
 class NamesTest(parameterized.TestCase):
@@ -103,7 +150,9 @@ class NamesTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, words):
             sources.load(name)
 
-    @parameterized.parameters("folder:nowhere", "csv:nowhere", "npz:nowhere")
+    @parameterized.parameters(
+        "folder:nowhere", "csv:nowhere", "tsv:nowhere", "npz:nowhere"
+    )
     def test_a_path_without_anything_is_named(self, name):
         with self.assertRaisesRegex(FileNotFoundError, "nowhere"):
             sources.load(name)
@@ -115,8 +164,10 @@ class ImportsTest(absltest.TestCase):
             "import sys, tl_keras.data, tl_keras.data.sources\n"
             "import tl_keras.data.augmentation, tl_keras.data.folders\n"
             "import tl_keras.data.arrays, tl_keras.data.tables\n"
+            "import tl_keras.data.digits, tl_keras.data.archives\n"
             "tl_keras.data.load, tl_keras.data.Augmentation\n"
-            "heavy = {'tensorflow', 'sklearn', 'tensorflow_datasets'}\n"
+            "heavy = {'tensorflow', 'sklearn', 'tensorflow_datasets',\n"
+            "         'soundfile'}\n"
             "print(sorted(heavy & set(sys.modules)))\n"
         )
         root = pathlib.Path(tl_keras.__file__).parents[1]

@@ -1,4 +1,4 @@
-"""Tables of images: what is read, and which line is wrong."""
+"""Tables of files: what is read, and which line is wrong."""
 
 import pathlib
 
@@ -115,8 +115,8 @@ class TablesTest(parameterized.TestCase):
         self.assert_refuses("i/3.png cannot be decoded", ["a", "b"] * 4)
 
     def test_no_training_rows(self):
-        self.assert_refuses("lists no training images", ["a"], ["test"])
-        self.assert_refuses("lists no training images", [])
+        self.assert_refuses("lists no training examples", ["a"], ["test"])
+        self.assert_refuses("lists no training examples", [])
 
 
 if __name__ == "__main__":

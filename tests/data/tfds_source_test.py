@@ -3,6 +3,7 @@
 import os
 import time
 import unittest
+import urllib.request
 from unittest import mock
 
 import files_for_tests
@@ -10,11 +11,13 @@ import numpy as np
 import requests
 import tensorflow_datasets as tfds
 from absl.testing import absltest
+from absl.testing import parameterized
 
+from tl_keras import input_specs
+from tl_keras import network
 from tl_keras.data import errors
 from tl_keras.data import memory
 from tl_keras.data import sources
-from tl_keras.data import tfds_source
 
 IMAGES = files_for_tests.random_images(24, 6, 6, 3)
 
@@ -24,6 +27,8 @@ class _MadeUp(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     VERSION = tfds.core.Version("1.0.0")
     UNLABELLED = ()
+    INPUT = {"picture": tfds.features.Image(shape=(6, 6, 3))}
+    SUPERVISED = None
 
     def _info(self):
         return tfds.core.DatasetInfo(
@@ -32,10 +37,11 @@ class _MadeUp(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             features=tfds.features.FeaturesDict(
                 {
                     "id": tfds.features.Text(),
-                    "picture": tfds.features.Image(shape=(6, 6, 3)),
                     "kind": tfds.features.ClassLabel(names=["cat", "dog"]),
+                    **self.INPUT,
                 }
             ),
+            supervised_keys=self.SUPERVISED,
         )
 
     def _split_generators(self, dl_manager):
@@ -45,10 +51,12 @@ class _MadeUp(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         }
 
     def _generate_examples(self, split):
-        for index, image in enumerate(IMAGES):
+        for index, inputs in enumerate(self._inputs()):
             label = -1 if split in self.UNLABELLED else index % 2
-            example = {"id": f"{split} {index}", "picture": image}
-            yield index, example | {"kind": label}
+            yield index, {"id": f"{split} {index}", "kind": label} | inputs
+
+    def _inputs(self):
+        return [{"picture": image} for image in IMAGES]
 
 
 class TlKerasPets(_MadeUp):
@@ -67,16 +75,71 @@ class TlKerasSpoiltPets(_MadeUp):
     UNLABELLED = ("train",)
 
 
+class TlKerasReviews(_MadeUp):
+    """Texts with labels, and another text that is none of the input."""
+
+    INPUT = {"body": tfds.features.Text()}
+    TEXTS = [f"Größe {index}" for index in range(24)]
+
+    def _inputs(self):
+        return [{"body": text} for text in self.TEXTS]
+
+
+class TlKerasEmptyReviews(TlKerasReviews):
+    """A text without words among the others."""
+
+    TEXTS = ["a", " ", *"abcdef"]
+
+
+class TlKerasHeadlines(TlKerasReviews):
+    """Two texts, of which the data set names one as its input."""
+
+    INPUT = {"title": tfds.features.Text(), "body": tfds.features.Text()}
+    SUPERVISED = ("body", "kind")
+
+    def _inputs(self):
+        return [{"title": "x", "body": text} for text in self.TEXTS]
+
+
+class TlKerasBarks(_MadeUp):
+    """Sounds of several lengths with labels, and a text beside."""
+
+    INPUT = {
+        "sound": tfds.features.Audio(sample_rate=8000, shape=(None, 2)),
+        "name": tfds.features.Text(),
+    }
+    CLIPS = [
+        files_for_tests.random_samples(20 + index, 2, seed=index)
+        for index in range(24)
+    ]
+
+    def _inputs(self):
+        return [
+            {"sound": clip.astype(np.int64), "name": "x"} for clip in self.CLIPS
+        ]
+
+
+class TlKerasLoudBarks(TlKerasBarks):
+    """Sounds of more than 16 bits."""
+
+    CLIPS = [np.full([5, 2], 2**20)] * 4
+
+
 def setUpModule():
     # Whatever these tests do, they do it without a network.
-    patch = mock.patch.object(
-        requests.Session, "request", side_effect=requests.ConnectionError
-    )
-    patch.start()
-    unittest.addModuleCleanup(patch.stop)
+    for patch in (
+        mock.patch.object(
+            requests.Session, "request", side_effect=requests.ConnectionError
+        ),
+        mock.patch.object(
+            urllib.request, "urlopen", side_effect=OSError("no network")
+        ),
+    ):
+        patch.start()
+        unittest.addModuleCleanup(patch.stop)
 
 
-class PreparedTest(absltest.TestCase):
+class PreparedTest(parameterized.TestCase):
     def load(self, builder_class, **options):
         data_dir = self.create_tempdir().full_path
         builder = builder_class(data_dir=data_dir)
@@ -104,6 +167,42 @@ class PreparedTest(absltest.TestCase):
             files_for_tests.batches(second.train_epochs()),
         )
         self.assertEqual(first.fingerprint, second.fingerprint)
+
+    @parameterized.parameters(TlKerasReviews, TlKerasHeadlines)
+    def test_texts_are_those_that_were_stored(self, builder_class):
+        data = self.load(builder_class, validation_fraction=0)
+        self.assertEqual(data.input_spec.kind, "text")
+        ((texts, labels),) = files_for_tests.batches(data.test)
+        index = [int(name.removeprefix("test")) for name in data.ids("test")]
+        expected = [TlKerasReviews.TEXTS[i] for i in index]
+        self.assertEqual([text.decode() for text in texts], expected)
+        np.testing.assert_array_equal(labels, np.array(index) % 2)
+
+    def test_an_empty_text_is_named(self):
+        with self.assertRaisesRegex(
+            ValueError, "Text train 1 in train of .*: the text is empty"
+        ):
+            self.load(TlKerasEmptyReviews)
+
+    def test_sounds_are_those_that_were_stored(self):
+        data = self.load(TlKerasBarks, validation_fraction=0)
+        self.assertEqual(
+            data.input_spec,
+            input_specs.AudioSpec(sample_rate=8000, num_samples=43, channels=2),
+        )
+        ((clips, labels),) = files_for_tests.batches(data.test)
+        index = [int(name.removeprefix("test")) for name in data.ids("test")]
+        for clip, i in zip(clips, index, strict=True):
+            samples = TlKerasBarks.CLIPS[i] / np.float32(32768)
+            expected = np.pad(samples, [(0, 23 - i), (0, 0)])
+            np.testing.assert_array_equal(clip, expected)
+        np.testing.assert_array_equal(labels, np.array(index) % 2)
+
+    def test_sounds_of_more_than_16_bits_are_refused(self):
+        with self.assertRaisesRegex(
+            ValueError, "Audio train . in train of .*more than 16 bits"
+        ):
+            self.load(TlKerasLoudBarks)
 
     def test_validation_is_split_off_the_training_part(self):
         data = self.load(TlKerasPets, validation_fraction=0.25)
@@ -151,18 +250,19 @@ class NotPreparedTest(absltest.TestCase):
     def test_a_host_that_never_answers_is_given_up_within_seconds(self):
         def wait(*args, **kwargs):
             time.sleep(3)
+            raise OSError("too late")
 
         begin = time.monotonic()
         with (
-            mock.patch.object(requests.Session, "request", wait),
-            mock.patch.object(tfds_source, "_PROBE_SECONDS", 0.2),
+            mock.patch.object(urllib.request, "urlopen", wait),
+            mock.patch.object(network, "PATIENCE_SECONDS", 0.2),
             self.assertRaises(errors.DownloadError),
         ):
             sources.load("cifar10", data_dir=self.create_tempdir().full_path)
         self.assertLess(time.monotonic() - begin, 2.5)
 
     def test_any_answer_counts_as_a_network(self):
-        with mock.patch.object(requests.Session, "request"):
+        with mock.patch.object(urllib.request, "urlopen"):
             with mock.patch.object(
                 tfds.core.DatasetBuilder,
                 "download_and_prepare",
@@ -183,13 +283,19 @@ class NotPreparedTest(absltest.TestCase):
                 "imagenet2012", data_dir=self.create_tempdir().full_path
             )
 
-    def test_what_has_no_images_is_refused_before_a_download(self):
-        with self.assertRaisesRegex(
-            ValueError, r"no image classification.*title \(Text\)"
+    def test_what_has_no_single_input_is_refused_before_a_download(self):
+        for name, words in (
+            ("squad", r"'squad' does not have one image.*title \(Text\)"),
+            ("glue/mrpc", r"sentence1 \(Text\), sentence2 \(Text\)"),
+            ("ucf101", r"video \(Video\)"),
         ):
-            sources.load(
-                "ag_news_subset", data_dir=self.create_tempdir().full_path
-            )
+            with self.assertRaisesRegex(ValueError, words):
+                sources.load(name, data_dir=self.create_tempdir().full_path)
+
+    def test_data_sets_of_texts_and_of_sounds_are_known_by_their_features(self):
+        for name in ("imdb_reviews", "glue/sst2", "speech_commands"):
+            with self.assertRaises(errors.DownloadError):
+                sources.load(name, data_dir=self.create_tempdir().full_path)
 
     def test_a_missing_package_is_named_with_the_command(self):
         with mock.patch.dict("sys.modules", {"tensorflow_datasets": None}):

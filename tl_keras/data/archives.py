@@ -1,4 +1,4 @@
-"""Images and labels from one `.npz` file."""
+"""Images or texts, and labels, from one `.npz` file."""
 
 import pathlib
 
@@ -23,8 +23,8 @@ def read(path: str) -> examples.Source:
         path: Path of an `.npz` file as `np.savez` writes it, with `x_train`,
             `y_train`, and optionally `x_validation`, `y_validation` (or
             `x_val`, `y_val`), `x_test`, `y_test`, `class_names`. The arrays
-            are as `from_arrays` takes them. A test part without `y_test` is
-            left out with a warning.
+            are as `from_arrays` takes them without `sample_rate`. A test part
+            without `y_test` is left out with a warning.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -78,15 +78,15 @@ def _part(content, split, file):
     }
     if not found:
         return None
-    images = [name for name in found if name.startswith("x_")]
+    inputs = [name for name in found if name.startswith("x_")]
     labels = [name for name in found if name.startswith("y_")]
     lacks_labels = not labels and split != "test"
-    if len(images) != 1 or len(labels) > 1 or lacks_labels:
+    if len(inputs) != 1 or len(labels) > 1 or lacks_labels:
         raise ValueError(
             f"{file} has no pair of arrays for the {split} part. Got: "
             f"{sorted(found)}. Expected one `x_` and one `y_` array."
         )
-    return found[images[0]], found[labels[0]] if labels else None
+    return found[inputs[0]], found[labels[0]] if labels else None
 
 
 def _known():

@@ -2,9 +2,12 @@
 
 import numpy as np
 
+from tl_keras.data import audio_arrays
 from tl_keras.data import examples
 from tl_keras.data import fingerprint
+from tl_keras.data import image_arrays
 from tl_keras.data import labels as labels_
+from tl_keras.data import texts
 
 _VALIDATION_FRACTION = 0.1
 
@@ -18,26 +21,35 @@ def from_arrays(
     seed: int = 0,
     image_size: int | None = None,
     channels: int | None = None,
+    sample_rate: int | None = None,
 ):
-    """Data from arrays of images and labels.
+    """Data from arrays of images, texts or sounds, and their labels.
 
     Args:
-        train: `(images, labels)`. Images `[examples, height, width]` or
-            `[examples, height, width, 1 or 3 or 4]`: uint8, other integers in
-            0..255, or floats on the scale 0..255, which stay float32. Labels
-            `[examples]`: whole numbers from 0 to the number of classes - 1,
-            every class at least once.
-        validation: `(images, labels)`; None to split a tenth off `train`,
+        train: `(inputs, labels)`. Labels `[examples]`: whole numbers from 0
+            to the number of classes - 1, every class at least once. Inputs:
+
+            - images `[examples, height, width]` or `[examples, height, width,
+              1 or 3 or 4]`: uint8, other integers in 0..255, or floats on the
+              scale 0..255, which stay float32;
+            - texts `[examples]`: an array or a list of `str`;
+            - with `sample_rate`, waveforms `[examples, samples]` or
+              `[examples, samples, channels]`: floats in -1..1, or int16,
+              which is divided by 32768.
+        validation: `(inputs, labels)`; None to split a tenth off `train`,
             stratified and seeded; False for no validation part.
-        test: `(images, labels)`, or None. Where the labels are None or all
+        test: `(inputs, labels)`, or None. Where the labels are None or all
             -1, it is left out with a warning.
         class_names: Names by label; None for "0", "1", ...
         batch_size: Examples per batch, at least 1.
         seed: Seed of the validation split, the order and the augmentation, in
             [0, 2**32 - 1].
-        image_size: Height and width to resize to, in pixels; None keeps the
-            images' own size, which must be square.
-        channels: 1, 3 or 4; None keeps the images' own number.
+        image_size: Of images: height and width to resize to, in pixels; None
+            keeps their own size, which must be square.
+        channels: Of images, 1, 3 or 4; of waveforms, 1 or as many as they
+            have, or any if they have one. None keeps their own number.
+        sample_rate: Samples per second of waveforms, in Hz; None for images
+            and texts.
 
     Returns:
         A `Data`.
@@ -45,8 +57,10 @@ def from_arrays(
     Raises:
         TypeError: If an argument has the wrong type.
         ValueError: If arrays have the wrong shape or dtype, do not fit
-            together, or have NaN in them; if a label is NaN, no whole number
-            or out of range, or a class has no training example.
+            together, or have NaN in them; if a text is none or empty; if a
+            waveform is far outside of -1..1; if a label is NaN, no whole
+            number or out of range, or a class has no training example; or if
+            an argument is for another kind of input.
 
     Example:
         >>> import numpy as np
@@ -67,26 +81,27 @@ def from_arrays(
         seed=seed,
         channels=channels,
         validation_fraction=0.0 if none_wanted else _VALIDATION_FRACTION,
-        train_examples=None,
-        keep_aspect_ratio=False,
-        cache="auto",
+        sample_rate=sample_rate,
     )
     parts = {
         "train": train,
         "validation": None if none_wanted else validation,
         "test": test,
     }
-    return chosen.apply(to_source("arrays", parts, class_names))
+    return chosen.apply(to_source("arrays", parts, class_names, sample_rate))
 
 
-def to_source(name: str, parts, class_names=None) -> examples.Source:
+def to_source(
+    name: str, parts, class_names=None, sample_rate: int | None = None
+) -> examples.Source:
     """A source from arrays by split name.
 
     Args:
         name: Name of the source.
-        parts: Dict with `"train"`, `"validation"` and `"test"`: `(images,
+        parts: Dict with `"train"`, `"validation"` and `"test"`: `(inputs,
             labels)`, or None for the last two.
         class_names: Names by label, or None.
+        sample_rate: That of waveforms, in Hz; None for images or texts.
     """
     pairs = {
         split: _pair(part, split)
@@ -95,17 +110,16 @@ def to_source(name: str, parts, class_names=None) -> examples.Source:
     }
     if "train" not in pairs:
         raise TypeError(
-            "`train` must be a pair of images and labels. Got: None."
+            "`train` must be a pair of inputs and labels. Got: None."
         )
-    images = {split: _images(x, split) for split, (x, _) in pairs.items()}
-    _check_alike(images)
+    inputs = _inputs({split: x for split, (x, _) in pairs.items()}, sample_rate)
     labels = {split: _labels(y, split) for split, (_, y) in pairs.items()}
     if class_names is None:
         highest = max(1, int(labels["train"].max(initial=0)))
         class_names = [str(label) for label in range(highest + 1)]
     class_names = tuple(map(str, class_names))
     splits = {
-        split: _examples(images[split], labels[split], class_names, split)
+        split: _examples(inputs[split], labels[split], class_names, split)
         for split in pairs
         if labels[split] is not None
     }
@@ -116,66 +130,23 @@ def _pair(part, split):
     if isinstance(part, (tuple, list)) and len(part) == 2:
         return part
     raise TypeError(
-        f"`{split}` must be a pair of images and labels. Got: "
-        f"{type(part).__name__}. Expected: `(images, labels)`."
+        f"`{split}` must be a pair of inputs and labels. Got: "
+        f"{type(part).__name__}. Expected: `(inputs, labels)`."
     )
 
 
-def _images(images, split):
-    images = np.asarray(images)
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or images.shape[-1] not in (1, 3, 4):
-        raise ValueError(
-            f"The images of `{split}` have the wrong shape. Got: "
-            f"{images.shape}. Expected: (examples, height, width) or "
-            "(examples, height, width, channels) with 1, 3 or 4 channels, "
-            "which come last."
-        )
-    if 0 in images.shape:
-        raise ValueError(
-            f"The images of `{split}` are empty. Got shape: {images.shape}. "
-            "Leave the part out if there are none."
-        )
-    if images.dtype.kind == "f":
-        return _finite(images.astype(np.float32, copy=False), split)
-    if images.dtype.kind not in "iu":
-        raise ValueError(
-            f"The images of `{split}` have the wrong dtype. Got: "
-            f"{images.dtype}. Expected integers or floats on the scale 0..255."
-        )
-    low, high = images.min(), images.max()
-    if low < 0 or high > 255:
-        raise ValueError(
-            f"The images of `{split}` are out of range. Got integers from "
-            f"{low} to {high}. Expected 0..255; for 16 bits, divide by 257."
-        )
-    return images.astype(np.uint8, copy=False)
-
-
-def _finite(images, split):
-    finite = np.isfinite(images).all(axis=(1, 2, 3))
-    if not finite.all():
-        raise ValueError(
-            f"{(~finite).sum()} images of `{split}` contain NaN or infinity. "
-            f"The first is at position {finite.argmin()}. Expected values on "
-            "the scale 0..255."
-        )
+def _inputs(parts, sample_rate):
+    """Checked inputs by split name, of the kind that the training part is."""
+    if sample_rate is not None:
+        return {
+            split: audio_arrays.to_inputs(waveforms, split, sample_rate)
+            for split, waveforms in parts.items()
+        }
+    if texts.are_texts(parts["train"]):
+        return {s: texts.to_inputs(values, s) for s, values in parts.items()}
+    images = {s: image_arrays.to_inputs(x, s) for s, x in parts.items()}
+    image_arrays.check_alike(images)
     return images
-
-
-def _check_alike(images):
-    kinds = {
-        split: f"{array.dtype} with {array.shape[-1]} channels"
-        for split, array in images.items()
-    }
-    if len(set(kinds.values())) > 1:
-        raise ValueError(
-            "The parts' images are of different kinds. Got: "
-            + ", ".join(f"{split} {kind}" for split, kind in kinds.items())
-            + ". Expected the same dtype and channels, so that all are on one "
-            "scale."
-        )
 
 
 def _labels(labels, split):
@@ -188,14 +159,15 @@ def _labels(labels, split):
     return labels
 
 
-def _examples(images, labels, class_names, split):
-    if len(images) != len(labels):
+def _examples(inputs, labels, class_names, split):
+    if len(inputs) != len(labels):
         raise ValueError(
-            f"Images and labels of `{split}` do not pair up. Got: "
-            f"{len(images)} images and {len(labels)} labels. Expected as many."
+            f"Inputs and labels of `{split}` do not pair up. Got: "
+            f"{len(inputs)} inputs and {len(labels)} labels. Expected as many."
         )
     labels_.check_range(labels, len(class_names), where=f"`{split}`")
     ids = np.array([f"{split}[{i}]" for i in range(len(labels))], object)
-    return examples.Examples(
-        examples.Pixels(images), labels, ids, fingerprint.of_rows(images)
-    )
+    if isinstance(inputs, examples.Texts):
+        return texts.to_examples(inputs.values, labels, ids)
+    digests = fingerprint.of_rows(inputs.array)
+    return examples.Examples(inputs, labels, ids, digests)

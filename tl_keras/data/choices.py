@@ -8,36 +8,53 @@ from tl_keras.data import fingerprint
 from tl_keras.data import preparation
 from tl_keras.data import splits as splits_
 
+# Which kinds of input an argument is for, where it is not for all.
+_KINDS = {
+    "image_size": ("image",),
+    "keep_aspect_ratio": ("image",),
+    "channels": ("image", "audio"),
+    "sample_rate": ("audio",),
+    "seconds": ("audio",),
+}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Choices:
     """The arguments of `load` that hold for every source; see there."""
 
-    image_size: int | None
-    batch_size: int
-    seed: int
-    channels: int | None
-    validation_fraction: float
-    train_examples: int | None
-    keep_aspect_ratio: bool
-    cache: bool | str
+    image_size: int | None = None
+    batch_size: int = 32
+    seed: int = 0
+    channels: int | None = None
+    validation_fraction: float = 0.1
+    train_examples: int | None = None
+    keep_aspect_ratio: bool = False
+    sample_rate: int | None = None
+    seconds: float | None = None
+    cache: bool | str = "auto"
 
     def __post_init__(self):
-        if self.image_size is not None:
-            checks.integer(self.image_size, name="image_size", low=1)
         checks.integer(self.batch_size, name="batch_size", low=1)
         checks.integer(self.seed, name="seed")
         checks.in_range(self.seed, name="seed", high=2**32 - 1)
-        if self.channels is not None:
-            checks.integer(self.channels, name="channels", low=1)
+        for name in ("image_size", "channels", "train_examples", "sample_rate"):
+            if getattr(self, name) is not None:
+                checks.integer(getattr(self, name), name=name, low=1)
         checks.share(self.validation_fraction, name="validation_fraction")
-        if self.train_examples is not None:
-            checks.integer(self.train_examples, name="train_examples", low=1)
         checks.instance(self.keep_aspect_ratio, bool, name="keep_aspect_ratio")
+        if self.seconds is not None:
+            checks.in_range(
+                self.seconds, name="seconds", low=0.0, include_low=False
+            )
         checks.one_of(self.cache, ["auto", True, False], name="cache")
 
     def apply(self, source) -> data.Data:
-        """Splits, reduces and prepares what a source has read."""
+        """Splits, reduces and prepares what a source has read.
+
+        Raises:
+            ValueError: If a choice is for another kind of input.
+        """
+        self._check_kind(source)
         examples = self._divide(source)
         identity = {
             split: (part.digests, part.labels)
@@ -54,6 +71,16 @@ class Choices:
             fingerprint=fingerprint.combine(source.class_names, identity),
             splits=prepared,
         )
+
+    def _check_kind(self, source):
+        for name, kinds in _KINDS.items():
+            value = getattr(self, name)
+            if value not in (None, False) and source.kind not in kinds:
+                raise ValueError(
+                    f"`{name}` is for data of kind {' or '.join(kinds)}, and "
+                    f"{source.name!r} is of kind {source.kind}. Got: {value}. "
+                    "Leave it out."
+                )
 
     def _divide(self, source):
         train, validation = source.train, source.validation

@@ -28,31 +28,25 @@ class Pixels:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Encoded:
-    """Images that are still encoded, as files or as their bytes.
+class Waveforms:
+    """Clips of sound that are arrays already.
 
     Attributes:
-        values: Array of `bytes`, each an encoded image; or of `str`, each the
-            path of an image file.
-        names: Array of `str`: how an error speaks of each image.
+        array: float32 in -1..1 or int16, `[examples, samples, channels]`.
+        sample_rate: Samples per second, in Hz.
     """
 
-    values: np.ndarray
-    names: np.ndarray
+    array: np.ndarray
+    sample_rate: int
 
-    kind = "image"
+    kind = "audio"
 
     def __len__(self):
-        return len(self.values)
-
-    @property
-    def are_paths(self) -> bool:
-        """Whether `values` are paths."""
-        return isinstance(self.values[0], str)
+        return len(self.array)
 
     def take(self, indices):
-        """The images at these indices."""
-        return Encoded(self.values[indices], self.names[indices])
+        """The clips at these indices."""
+        return Waveforms(self.array[indices], self.sample_rate)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,23 +70,31 @@ class Texts:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Recordings:
-    """Sound files.
+class Encoded:
+    """Images or clips of sound that are still encoded, in files or as bytes.
 
     Attributes:
-        paths: Array of `str`, each the path of a sound file.
+        values: Array of `bytes`, each an encoded input; or of `str`, each the
+            path of a file.
+        names: Array of `str`: how an error speaks of each input.
+        kind: `"image"` or `"audio"`.
     """
 
-    paths: np.ndarray
-
-    kind = "audio"
+    values: np.ndarray
+    names: np.ndarray
+    kind: str
 
     def __len__(self):
-        return len(self.paths)
+        return len(self.values)
+
+    @property
+    def are_paths(self) -> bool:
+        """Whether `values` are paths."""
+        return isinstance(self.values[0], str)
 
     def take(self, indices):
-        """The recordings at these indices."""
-        return Recordings(self.paths[indices])
+        """The inputs at these indices."""
+        return Encoded(self.values[indices], self.names[indices], self.kind)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -100,7 +102,7 @@ class Examples:
     """Labelled inputs of one split.
 
     Attributes:
-        inputs: `Pixels`, `Encoded`, `Texts` or `Recordings`; in a `Data`, a
+        inputs: `Pixels`, `Waveforms`, `Texts` or `Encoded`; in a `Data`, a
             reader of batches.
         labels: np.int64 array `[examples]`, each in `[0, classes)`.
         ids: Array of `str`: the file's path, or the source's own id.

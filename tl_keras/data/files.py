@@ -1,4 +1,4 @@
-"""Examples from image files on disk."""
+"""Examples from files on disk: images, sound files or texts."""
 
 import pathlib
 
@@ -6,28 +6,111 @@ import numpy as np
 
 from tl_keras.data import examples
 from tl_keras.data import fingerprint
+from tl_keras.data import sound_headers
+from tl_keras.data import texts
 
 SPLIT_NAMES = {
     "train": "train",
     "validation": "validation",
     "val": "validation",
     "valid": "validation",
+    "dev": "validation",
     "test": "test",
 }
 EXPECTED = "Expected a JPEG, PNG, GIF, BMP or WebP image."
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+_KINDS = {
+    **dict.fromkeys((".jpg", ".jpeg", ".png", ".gif", ".bmp"), "image"),
+    ".webp": "image",
+    **dict.fromkeys((".wav", ".flac", ".ogg", ".mp3"), "audio"),
+    ".txt": "text",
+}
+_IN_WORDS = {"image": "an image", "audio": "a sound file", "text": "a text"}
 _LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini", "__macosx")
 
 
-def to_examples(paths, labels) -> examples.Examples:
-    """Labelled image files as examples; the paths are their ids."""
+def to_examples(paths, labels, kind: str) -> examples.Examples:
+    """Labelled files of one kind as examples; the paths are their ids."""
     ids = np.array([str(path) for path in paths], object)
+    if kind == "text":
+        values = [
+            texts.not_empty(texts.decode(path.read_bytes(), path), path)
+            for path in paths
+        ]
+        return texts.to_examples(values, labels, ids)
     return examples.Examples(
-        examples.Encoded(ids, ids),
+        examples.Encoded(ids, ids, kind),
         np.asarray(labels, np.int64),
         ids,
         fingerprint.of_files(ids),
     )
+
+
+def common_kind(kinds, where) -> str:
+    """The kind that all files have: `"image"`, `"audio"` or `"text"`.
+
+    Args:
+        kinds: Iterable of `(path, kind)`.
+        where: What lists or holds the files, for the error.
+
+    Raises:
+        ValueError: If there are two kinds. The message names a file of each.
+    """
+    first = {}
+    for path, kind in kinds:
+        first.setdefault(kind, path)
+    if len(first) > 1:
+        got = ", ".join(
+            f"{_IN_WORDS[kind]}, {path}" for kind, path in first.items()
+        )
+        raise ValueError(
+            f"{where} mixes kinds of files. Got: {got}. Expected images, "
+            "sound files or texts; remove what is not to be learned from."
+        )
+    return next(iter(first))
+
+
+def kind_of(path: pathlib.Path) -> str | None:
+    """What a file is by its name, or else by how it begins.
+
+    Args:
+        path: Path of a file.
+
+    Returns:
+        `"image"`, `"audio"`, `"text"`, or None.
+    """
+    kind = kind_by_name(path)
+    if kind is None:
+        with open(path, "rb") as file:
+            start = file.read(12)
+        if _begins_as_an_image(start):
+            return "image"
+        if sound_headers.format_of(start):
+            return "audio"
+    return kind
+
+
+def kind_by_name(path: pathlib.Path) -> str | None:
+    """What a file's name says that it is, in any case of the letters.
+
+    Example:
+        >>> import pathlib
+        >>> from tl_keras.data import files
+        >>> files.kind_by_name(pathlib.Path("bark.WAV"))
+        'audio'
+    """
+    return _KINDS.get(path.suffix.lower())
+
+
+def has_image_name(path: pathlib.Path) -> bool:
+    """Whether a file's name ends as an image's, in any case.
+
+    Example:
+        >>> import pathlib
+        >>> from tl_keras.data import files
+        >>> files.has_image_name(pathlib.Path("cat.JPG"))
+        True
+    """
+    return kind_by_name(path) == "image"
 
 
 def is_hidden(path: pathlib.Path) -> bool:
@@ -44,22 +127,7 @@ def is_hidden(path: pathlib.Path) -> bool:
     return path.name.startswith(".") or path.name.lower() in _LEFT_BY_SYSTEMS
 
 
-def has_image_name(path: pathlib.Path) -> bool:
-    """Whether a file's name ends as an image's, in any case.
-
-    Example:
-        >>> import pathlib
-        >>> from tl_keras.data import files
-        >>> files.has_image_name(pathlib.Path("cat.JPG"))
-        True
-    """
-    return path.suffix.lower() in _SUFFIXES
-
-
-def looks_like_an_image(path: pathlib.Path) -> bool:
-    """Whether a file begins as an image of a known format does."""
-    with open(path, "rb") as file:
-        start = file.read(12)
+def _begins_as_an_image(start):
     return (
         start.startswith((b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM"))
         or start[:4] + start[8:] == b"RIFFWEBP"

@@ -4,11 +4,12 @@ import concurrent.futures
 import hashlib
 import json
 import os
-import pathlib
 import tempfile
 import time
 
 import numpy as np
+
+from tl_keras import caches
 
 _DIGEST_BYTES = 16
 # A file may change again within one tick of its file system's clock, with the
@@ -127,9 +128,8 @@ def _entry(path, remembered):
 
 
 def _memory_file(folder):
-    root = os.environ.get("TL_KERAS_CACHE") or "~/.cache/tl_keras"
     name = _digest(folder.encode()).hex() + ".json"
-    return pathlib.Path(root).expanduser() / "fingerprints" / name
+    return caches.folder("fingerprints") / name
 
 
 def _read_memory(path):

@@ -1,4 +1,4 @@
-"""Images in class folders."""
+"""Images, sound files or texts in class folders."""
 
 import os
 import pathlib
@@ -10,44 +10,55 @@ from tl_keras.data import labels as labels_
 
 
 def read(path: str) -> examples.Source:
-    """Lists the images in `PATH/CLASS/` or `PATH/SPLIT/CLASS/`.
+    """Lists the files in `PATH/CLASS/` or `PATH/SPLIT/CLASS/`.
 
     If there is a folder `train`, the others are `validation` (or `val`,
-    `valid`) and `test`; otherwise every folder is a class. Classes are the
-    training part's folders, sorted by name. Images may lie in folders within
-    a class folder.
+    `valid`, `dev`) and `test`; otherwise every folder is a class. Classes are
+    the training part's folders, sorted by name. Files may lie in folders
+    within a class folder. All are images, or sound files, or texts (`.txt`,
+    in UTF-8).
 
     Hidden files (names that begin with a dot, `Thumbs.db`, `desktop.ini`,
-    `__MACOSX`) are not read. Beside class folders, files whose names do not
-    end as an image's (a licence, a table) are not read either; everything
-    within a class folder must be an image.
+    `__MACOSX`) are not read. Beside class folders, texts and files of other
+    kinds (a licence, a table) are not read either; within a class folder
+    everything must be an example.
 
     Args:
         path: Path of the folder.
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If a file is no image or belongs to no class, a class is
-            empty or not in the training part, or there are fewer than two.
-            The message names the file or the folder.
+        ValueError: If a file is of no such kind, or of another kind than the
+            others, or belongs to no class, or a text is empty or not in
+            UTF-8; if a class is empty or not in the training part, or there
+            are fewer than two. The message names the file or the folder.
     """
     root = pathlib.Path(path).expanduser()
     if not root.is_dir():
         raise FileNotFoundError(
             f"No such folder: {str(root)!r}. Expected `folder:PATH`, a folder "
-            "that holds a folder of images for each class."
+            "that holds a folder of files for each class."
         )
     parts = _parts(root)
     class_names = tuple(child.name for child in _folders(parts["train"]))
-    splits = {
-        split: _read_part(folder, split, class_names)
-        for split, folder in parts.items()
-    }
-    if splits["train"] is None:
+    if not class_names:
         raise ValueError(
             f"{parts['train']} has no class folders. Expected a folder of "
-            "images for each class."
+            "images, sound files or texts for each class."
         )
+    found = {
+        split: _labelled_files(folder, split, class_names)
+        for split, folder in parts.items()
+    }
+    kind = files.common_kind(
+        ((path, _kind(path)) for pairs in found.values() for path, _ in pairs),
+        root,
+    )
+    splits = {
+        split: files.to_examples(*zip(*pairs, strict=True), kind)
+        for split, pairs in found.items()
+        if pairs
+    }
     return examples.Source(f"folder:{path}", class_names, **splits)
 
 
@@ -61,27 +72,29 @@ def _parts(root):
                 f"{list(children)}. Expected a folder `train` among them."
             )
         return {"train": root}
-    _images_beside(root)
+    _refuse_files_beside(root)
     parts = {}
     for name, child in children.items():
         split = files.SPLIT_NAMES.get(name)
         if split is None or split in parts:
             raise ValueError(
                 f"{child} is not expected beside {children['train']}. Expected "
-                "`train`, `test`, and one of `validation`, `val`, `valid`."
+                "`train`, `test`, and one of `validation`, `val`, `valid`, "
+                "`dev`."
             )
         parts[split] = child
     return parts
 
 
-def _read_part(folder, split, class_names):
+def _labelled_files(folder, split, class_names):
+    """`(path, label)` of each file of a part; none if it has no labels."""
     folders = _folders(folder)
-    if not folders:
-        if split == "test" and any(map(files.has_image_name, _files(folder))):
+    if split == "test" and not folders:
+        if any(map(files.kind_by_name, _files(folder))):
             labels_.are_missing(None, where=str(folder))
-        return None
-    _images_beside(folder)
-    paths, labels = [], []
+        return []
+    _refuse_files_beside(folder)
+    found = []
     for child in folders:
         if child.name not in class_names:
             raise ValueError(
@@ -89,10 +102,19 @@ def _read_part(folder, split, class_names):
                 f"{', '.join(map(repr, class_names[:20]))}."
                 + checks.did_you_mean(child.name, class_names)
             )
-        found = _images(child)
-        paths.extend(found)
-        labels.extend([class_names.index(child.name)] * len(found))
-    return files.to_examples(paths, labels)
+        label = class_names.index(child.name)
+        found.extend((path, label) for path in _files_within(child))
+    return found
+
+
+def _kind(path):
+    kind = files.kind_of(path)
+    if kind is None:
+        raise ValueError(
+            f"{path} is no image (JPEG, PNG, GIF, BMP, WebP), no sound file "
+            "(WAV, FLAC, OGG, MP3) and no text (.txt). Remove it."
+        )
+    return kind
 
 
 def _folders(folder):
@@ -111,17 +133,18 @@ def _files(folder):
     )
 
 
-def _images_beside(folder):
+def _refuse_files_beside(folder):
+    """Refuses examples beside class folders; a text may be a licence."""
     for file in _files(folder):
-        if files.has_image_name(file):
+        if files.kind_by_name(file) in ("image", "audio"):
             raise ValueError(
-                f"{file} is an image that belongs to no class. Expected images "
+                f"{file} belongs to no class. Expected images and sound files "
                 "in class folders only; move or remove it."
             )
 
 
-def _images(class_folder):
-    """All files within a class folder, sorted; each must be an image."""
+def _files_within(class_folder):
+    """All files within a class folder, sorted."""
     found = []
     for parent, folders, names in os.walk(class_folder, followlinks=True):
         parent = pathlib.Path(parent)
@@ -130,15 +153,9 @@ def _images(class_folder):
         )
         found.extend(parent / name for name in names)
     found = sorted(file for file in found if not files.is_hidden(file))
-    for file in found:
-        if not files.has_image_name(file):
-            if not files.looks_like_an_image(file):
-                raise ValueError(
-                    f"{file} is no image. {files.EXPECTED} Remove it."
-                )
     if not found:
         raise ValueError(
-            f"The class folder {class_folder} is empty. Add images, or remove "
+            f"The class folder {class_folder} is empty. Add files, or remove "
             "the folder."
         )
     return found

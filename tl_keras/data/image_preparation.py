@@ -1,6 +1,7 @@
 """Decides where images are kept, in memory or not, and decodes them."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -13,8 +14,7 @@ from tl_keras.data import images as images_
 from tl_keras.data import memory
 from tl_keras.data import reading
 
-MEMORY_SHARE = 0.25
-_DECODE_BATCH = 64
+_RESIZE_BATCH = 64
 
 
 def prepare(splits, choices):
@@ -49,12 +49,10 @@ def prepare(splits, choices):
         choices.cache,
     )
     if isinstance(splits["train"], examples_.Pixels):
-        readers, image_size = _from_pixels(splits, plan)
+        readers, size, channels = _from_pixels(splits, plan)
     else:
-        readers, image_size = _from_encoded(splits, plan)
-    return readers, input_specs.ImageSpec(
-        size=image_size, channels=readers["train"].channels
-    )
+        readers, size, channels = _from_encoded(splits, plan)
+    return readers, input_specs.ImageSpec(size=size, channels=channels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,10 +63,8 @@ class _Plan:
     cache: object
 
     def fits(self, num_images, shape, bytes_per_value=1):
-        if self.cache != "auto":
-            return self.cache
         needed = num_images * int(np.prod(shape)) * bytes_per_value
-        return needed <= MEMORY_SHARE * memory.available_bytes()
+        return memory.should_keep(needed, self.cache)
 
 
 def _from_pixels(splits, plan):
@@ -88,7 +84,7 @@ def _from_pixels(splits, plan):
     readers = {
         split: _in_memory(array, size, plan) for split, array in arrays.items()
     }
-    return readers, size
+    return readers, size, first.shape[-1]
 
 
 def _with_channels(array, channels):
@@ -116,8 +112,8 @@ def _shrunk(array, size, plan):
     resized = np.empty((len(array), size, size, array.shape[-1]), array.dtype)
     # On the CPU, where they would be resized if they were not kept.
     with tf.device("CPU:0"):
-        for start in range(0, len(array), _DECODE_BATCH):
-            part = slice(start, start + _DECODE_BATCH)
+        for start in range(0, len(array), _RESIZE_BATCH):
+            part = slice(start, start + _RESIZE_BATCH)
             resized[part] = images_.resize(
                 array[part], size, plan.keep_aspect_ratio
             )
@@ -125,46 +121,48 @@ def _shrunk(array, size, plan):
 
 
 def _in_memory(array, size, plan):
-    # A GPU has no use for all of the images at once.
-    with tf.device("CPU:0"):
-        images = tf.constant(array)
-    return reading.InMemory(images, size, plan.keep_aspect_ratio)
+    return reading.InMemory(
+        reading.constant(array),
+        functools.partial(
+            images_.resize, size=size, keep_aspect_ratio=plan.keep_aspect_ratio
+        ),
+    )
 
 
 def _from_encoded(encoded, plan):
     own_shape = _first_shape(encoded["train"], plan)
-    if plan.image_size is None:
-        return _in_own_size(encoded, own_shape, plan)
-    size = plan.image_size
-    shape = (size, size, plan.channels)
+    size, channels = plan.image_size, plan.channels
+    if size is None:
+        try:
+            readers, size = _in_own_size(encoded, own_shape, plan)
+        except reading.ShapesDiffer as error:
+            raise ValueError(
+                f"{error} Pass `image_size=`, to which images are resized."
+            ) from error
+        return readers, size, channels
     count = sum(map(len, encoded.values()))
     smaller = own_shape[0] * own_shape[1] <= size * size
     if smaller and plan.fits(count, own_shape):
         try:
-            return _in_own_size(encoded, own_shape, plan)
-        except _ShapesDiffer:
+            readers, _ = _in_own_size(encoded, own_shape, plan)
+            return readers, size, channels
+        except reading.ShapesDiffer:
             pass
+    shape = (size, size, channels)
     readers = {
         split: _on_the_fly(images, shape, size, plan)
         for split, images in encoded.items()
     }
     if plan.fits(count, shape):
         for split, reader in readers.items():
-            array = _decode_all(reader, encoded[split])
+            array = reading.read_all(reader)
             readers[split] = _in_memory(array, size, plan)
-    return readers, size
-
-
-class _ShapesDiffer(ValueError):
-    pass
+    return readers, size, channels
 
 
 def _first_shape(encoded, plan):
-    reader = _on_the_fly(encoded.take([0]), (None, None, None), None, plan)
-    try:
-        return tuple(reader.decode(0).shape)
-    except tf.errors.OpError as error:
-        raise _cannot_decode(encoded.names[0]) from error
+    first = encoded.take([0])
+    return _on_the_fly(first, (None, None, None), None, plan).shape_of(0)
 
 
 def _in_own_size(encoded, shape, plan):
@@ -178,56 +176,24 @@ def _in_own_size(encoded, shape, plan):
     readers = {}
     for split, images in encoded.items():
         reader = _on_the_fly(images, shape, None, plan)
-        array = _decode_all(reader, images)
+        array = reading.read_all(reader)
         readers[split] = _in_memory(array, size, plan)
     return readers, size
 
 
 def _on_the_fly(encoded, shape, image_size, plan):
-    with tf.device("CPU:0"):
-        return reading.OnTheFly(
-            values=tf.constant(encoded.values, tf.string),
-            are_paths=encoded.are_paths,
-            names=tf.constant(encoded.names, tf.string),
-            channels=plan.channels,
-            image_size=image_size,
-            keep_aspect_ratio=plan.keep_aspect_ratio,
-            shape=shape,
-        )
+    content = reading.contents(encoded.values, are_paths=encoded.are_paths)
 
+    def decode(index):
+        image = images_.decode(content(index), plan.channels)
+        if image_size is None:
+            return image
+        return images_.resize(image, image_size, plan.keep_aspect_ratio)
 
-def _decode_all(reader, encoded):
-    """All images as one uint8 array, decoded in parallel."""
-    images = np.empty((len(encoded), *reader.shape), np.uint8)
-    batches = (
-        tf.data.Dataset.range(len(encoded))
-        .batch(_DECODE_BATCH)
-        .map(reader.try_to_read, tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(2)
-    )
-    start = 0
-    for batch, failed in batches:
-        if failed >= 0:
-            _explain(reader, encoded, start + int(failed))
-        images[start : start + len(batch)] = batch
-        start += len(batch)
-    return images
-
-
-def _explain(reader, encoded, index):
-    """Raises the error of the image that could not be read."""
-    try:
-        shape = tuple(reader.decode(index).shape)
-    except tf.errors.OpError as error:
-        raise _cannot_decode(encoded.names[index]) from error
-    raise _ShapesDiffer(
-        "The images differ in size. Got (height, width, channels): "
-        f"{shape} in {encoded.names[index]}, and {reader.shape} before. Pass "
-        "`image_size=`, to which they are resized."
-    )
-
-
-def _cannot_decode(name):
-    return ValueError(
-        f"{name} cannot be decoded. {files.EXPECTED} Remove or replace it."
+    return reading.OnTheFly(
+        decode,
+        names=reading.constant(encoded.names, tf.string),
+        expected=files.EXPECTED,
+        shape=shape,
+        dtype=tf.uint8,
     )

@@ -7,6 +7,7 @@ _MEMINFO = pathlib.Path("/proc/meminfo")
 _LIMIT = pathlib.Path("/sys/fs/cgroup/memory.max")
 _USED = pathlib.Path("/sys/fs/cgroup/memory.current")
 _UNKNOWN = 4 * 2**30
+_SHARE = 0.25
 
 
 def available_bytes() -> int:
@@ -24,6 +25,24 @@ def available_bytes() -> int:
     available = _from_meminfo() or _half_of_all() or _UNKNOWN
     limit = _left_in_container()
     return available if limit is None else min(available, limit)
+
+
+def should_keep(num_bytes: int, cache) -> bool:
+    """Whether to keep inputs decoded in memory.
+
+    Args:
+        num_bytes: What they take.
+        cache: True or False, or "auto": if they take at most a quarter of
+            what is available.
+
+    Example:
+        >>> from tl_keras.data import memory
+        >>> memory.should_keep(2**60, "auto"), memory.should_keep(2**60, True)
+        (False, True)
+    """
+    if cache != "auto":
+        return cache
+    return num_bytes <= _SHARE * available_bytes()
 
 
 def _from_meminfo():

@@ -2,9 +2,15 @@
 
 import dataclasses
 
+from tl_keras.data import audio_preparation
 from tl_keras.data import image_preparation
+from tl_keras.data import text_preparation
 
-_PREPARATIONS = {"image": image_preparation.prepare}
+_PREPARATIONS = {
+    "image": image_preparation.prepare,
+    "text": text_preparation.prepare,
+    "audio": audio_preparation.prepare,
+}
 
 
 def prepare(splits, choices):

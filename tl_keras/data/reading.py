@@ -1,100 +1,86 @@
-"""Readers: from the indices of examples to batches of equally sized images."""
+"""Readers: from the indices of examples to batches of equally shaped inputs."""
 
 import dataclasses
+from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
-from tl_keras.data import files
-from tl_keras.data import images as images_
+_DECODE_BATCH = 64
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class InMemory:
-    """Decoded images in memory, resized as they are read.
+    """Inputs in memory, brought into their last form as they are read.
 
     Attributes:
-        images: Tensor `[examples, height, width, channels]`, uint8 or float32.
-        image_size: Height and width of what `read` gives, in pixels.
-        keep_aspect_ratio: See `images.resize`.
+        values: Tensor `[examples, ...]`.
+        finish: Function from a batch of them to what `read` gives.
     """
 
-    images: tf.Tensor
-    image_size: int
-    keep_aspect_ratio: bool
-
-    @property
-    def channels(self) -> int:
-        """Channels of the images."""
-        return self.images.shape[-1]
+    values: tf.Tensor
+    finish: Callable = tf.identity
 
     def read(self, indices):
-        """Images `[batch, image_size, image_size, channels]` at `indices`."""
-        return images_.resize(
-            tf.gather(self.images, indices),
-            self.image_size,
-            self.keep_aspect_ratio,
-        )
+        """Inputs `[batch, ...]` at `indices`."""
+        return self.finish(tf.gather(self.values, indices))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OnTheFly:
-    """Encoded images, which are decoded each time they are read.
+    """Encoded inputs, which are decoded each time they are read.
 
     Attributes:
-        values: String tensor `[examples]`: encoded images, or paths of files.
-        are_paths: Whether `values` are paths.
-        names: String tensor `[examples]`: how an error speaks of each image.
-        channels: 1, 3 or 4.
-        image_size: Height and width of what `read` gives, in pixels; None for
-            the size that `shape` says.
-        keep_aspect_ratio: See `images.resize`.
-        shape: Height, width and channels of what `read` gives.
+        decode: Function from the index of an example, an int64 scalar, to its
+            input.
+        names: String tensor `[examples]`: how an error speaks of each input.
+        expected: A sentence that says what can be decoded.
+        shape: Shape of one input as `read` gives it.
+        dtype: Its dtype.
     """
 
-    values: tf.Tensor
-    are_paths: bool
+    decode: Callable
     names: tf.Tensor
-    channels: int
-    image_size: int | None
-    keep_aspect_ratio: bool
-    shape: tuple[int, int, int]
+    expected: str
+    shape: tuple[int, ...]
+    dtype: tf.DType
 
     def read(self, indices):
-        """Images `[batch, height, width, channels]`, uint8, at `indices`.
+        """Inputs `[batch, *shape]` at `indices`.
 
         Raises:
             tf.errors.InvalidArgumentError: If one of them cannot be decoded.
                 The message names the first such file.
         """
-        images, failed = self.try_to_read(indices)
+        inputs, failed = self.try_to_read(indices)
         name = tf.gather(self.names, tf.gather(indices, tf.maximum(failed, 0)))
         message = tf.strings.join(
-            [name, " cannot be decoded. " + files.EXPECTED]
+            [name, " cannot be decoded. " + self.expected]
         )
         check = tf.debugging.Assert(failed < 0, [message])
         with tf.control_dependencies([check]):
-            return tf.identity(images)
+            return tf.identity(inputs)
 
     def try_to_read(self, indices):
-        """Like `read`, but says which image failed instead of failing.
+        """Like `read`, but says which input failed instead of failing.
 
         Args:
             indices: int64 tensor `[batch]`, not empty.
 
         Returns:
-            The images, and an int64 scalar: the position in `indices` of the
-            first image that cannot be decoded or has another shape, or -1.
-            Unless it is -1, the images are of no use.
+            The inputs, and an int64 scalar: the position in `indices` of the
+            first input that cannot be decoded or has another shape, or -1.
+            Unless it is -1, the inputs are of no use.
         """
         batch_size = tf.size(indices, out_type=tf.int64)
         # A graph has no `try`. But there is a data set that leaves out what
         # fails, and the first position that is missing from it has failed.
         # The last element keeps the batch from being empty.
-        last = tf.zeros(self.shape, tf.uint8)
-        positions, images = (
-            tf.data.Dataset.from_tensor_slices(tf.gather(self.values, indices))
+        last = tf.zeros(self.shape, self.dtype)
+        positions, inputs = (
+            tf.data.Dataset.from_tensor_slices(indices)
             .enumerate()
-            .map(lambda position, value: (position, self._decode(value)))
+            .map(lambda position, index: (position, self._checked(index)))
             .ignore_errors()
             .concatenate(tf.data.Dataset.from_tensors((batch_size, last)))
             .batch(batch_size + 1)
@@ -104,17 +90,80 @@ class OnTheFly:
         failed = tf.concat(
             [tf.boolean_mask(expected, positions != expected), [-1]], 0
         )
-        return images[:-1], failed[0]
+        return inputs[:-1], failed[0]
 
-    def decode(self, index: int):
-        """One image, whatever its shape, when called outside of a graph."""
-        return self._decode(self.values[index], check=False)
+    def shape_of(self, index: int) -> tuple[int, ...]:
+        """The shape of one input, whatever `shape` says; not in a graph.
 
-    def _decode(self, value, check=True):
-        encoded = tf.io.read_file(value) if self.are_paths else value
-        image = images_.decode(encoded, self.channels)
-        if self.image_size is not None:
-            image = images_.resize(
-                image, self.image_size, self.keep_aspect_ratio
+        Raises:
+            ValueError: If it cannot be decoded. The message names it.
+        """
+        try:
+            return tuple(self.decode(index).shape)
+        # Outside of a graph, what a Python function raises arrives as it is.
+        except Exception as error:
+            raise ValueError(
+                f"{self.name(index)} cannot be decoded. {self.expected} Remove "
+                "or replace it."
+            ) from error
+
+    def name(self, index: int) -> str:
+        """How an error speaks of an input; not in a graph."""
+        return self.names[index].numpy().decode()
+
+    def _checked(self, index):
+        return tf.ensure_shape(self.decode(index), self.shape)
+
+
+def constant(values, dtype=None):
+    """A tensor in main memory: a GPU has no use for all inputs at once."""
+    with tf.device("CPU:0"):
+        return tf.constant(values, dtype)
+
+
+def contents(values, *, are_paths: bool):
+    """A function from an example's index to its bytes.
+
+    Args:
+        values: Array `[examples]` of the bytes, or of the paths of files.
+        are_paths: Whether `values` are paths.
+    """
+    values = constant(values, tf.string)
+
+    def content(index):
+        value = tf.gather(values, index)
+        return tf.io.read_file(value) if are_paths else value
+
+    return content
+
+
+class ShapesDiffer(ValueError):
+    """Raised where inputs that should have one shape have two."""
+
+
+def read_all(reader: OnTheFly) -> np.ndarray:
+    """All inputs as one array `[examples, *reader.shape]`, read in parallel.
+
+    Raises:
+        ValueError: If one cannot be decoded. The message names it.
+        ShapesDiffer: If one has another shape than `reader.shape`.
+    """
+    count = len(reader.names)
+    inputs = np.empty((count, *reader.shape), reader.dtype.as_numpy_dtype)
+    batches = (
+        tf.data.Dataset.range(count)
+        .batch(_DECODE_BATCH)
+        .map(reader.try_to_read, tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(2)
+    )
+    start = 0
+    for batch, failed in batches:
+        if failed >= 0:
+            index = start + int(failed)
+            raise ShapesDiffer(
+                f"The inputs differ in shape. Got: {reader.shape_of(index)} in "
+                f"{reader.name(index)}, and {reader.shape} before."
             )
-        return tf.ensure_shape(image, self.shape) if check else image
+        inputs[start : start + len(batch)] = batch
+        start += len(batch)
+    return inputs

@@ -1,7 +1,6 @@
-"""Images that a CSV table lists."""
+"""Texts, or files, that a table lists."""
 
 import collections
-import csv
 import math
 import pathlib
 
@@ -9,111 +8,179 @@ from tl_keras import checks
 from tl_keras.data import examples
 from tl_keras.data import files
 from tl_keras.data import labels as labels_
+from tl_keras.data import table_rows
+from tl_keras.data import texts
 
-_COLUMNS = ("path", "label")
 _MISSING = ("", "-1")
 
-_Row = collections.namedtuple("_Row", "line path label split")
+# `value` is a text, or the path of a file.
+_Row = collections.namedtuple("_Row", "where id value label split")
 
 
-def read(path: str) -> examples.Source:
-    """Reads a table with a header and one image per line.
+def read(path: str, form: str, columns) -> examples.Source:
+    """Reads a table of one labelled example per line, or a folder of tables.
 
-    The column `path` is relative to the table's folder (or absolute), `label`
-    is the class's name, and `split`, if there is one, is `train`,
-    `validation` (or `val`, `valid`) or `test`. Other columns are not read.
-    Classes are the training part's labels in sorted order, as numbers if all
-    of them are. If all labels of the test part are missing (empty or -1), it
-    is left out with a warning.
+    A table with a column `path` lists files: images, sound files or texts,
+    relative to the table's folder (or absolute). Any other holds texts, and
+    so does one with `path` if its texts are asked for by another name than
+    `text`. The column of labels has the classes' names. In `split`, if there
+    is such a column, is `train`, `validation` (or `val`, `valid`, `dev`) or
+    `test`. Other columns are not read. Classes are the training part's labels
+    in sorted order, as numbers if all of them are. If all labels of the test
+    part are missing (empty or -1), it is left out with a warning.
+
+    In a folder, the tables are named by the same words: `train.tsv` etc.
 
     Args:
-        path: Path of a CSV file in UTF-8, separated by commas.
+        path: Path of the table or the folder.
+        form: `"csv"` or `"tsv"`, see `table_rows.read`.
+        columns: A `table_columns.Columns`: where texts and labels are.
 
     Raises:
-        FileNotFoundError: If the table, or an image that it lists, is not
+        FileNotFoundError: If the table, or a file that it lists, is not
             there.
-        ValueError: If a column or a label is missing, a label or a split is
-            unknown, or numbers as labels are not whole. The message names the
-            table and the line.
+        ValueError: If a column, a text or a label is missing, a label or a
+            split is unknown, numbers as labels are not whole, or a line
+            cannot be read. The message names the table and the line.
     """
-    table = pathlib.Path(path).expanduser()
-    if not table.is_file():
-        raise FileNotFoundError(
-            f"No such file: {str(table)!r}. Expected `csv:PATH`, a table with "
-            "the columns path and label."
-        )
-    by_split = collections.defaultdict(list)
-    for row in _rows(table):
-        by_split[row.split].append(row)
-    if not by_split["train"]:
+    rows, sources = [], {}
+    for table, split in _tables(path, form).items():
+        lines = table_rows.read(table, form)
+        roles = columns.find(table, lines)
+        if split and "split" in roles:
+            raise ValueError(
+                f"{table} has a column `split`, and its own name says the "
+                f"part. Remove the column, or load `{form}:{table}`."
+            )
+        rows += _rows(table, lines[columns.header_lines :], roles, split)
+        sources.setdefault("text" in roles, table)
+    if len(sources) > 1:
         raise ValueError(
-            f"{table} lists no training images. Expected rows, and, if there "
+            f"One table holds texts, another the paths of files. Got: "
+            f"{sources[True]}, {sources[False]}. Expected all alike."
+        )
+    return _to_source(f"{form}:{path}", rows, holds_texts=True in sources)
+
+
+def _tables(path, form):
+    """Each table and the part that its name says, or None."""
+    root = pathlib.Path(path).expanduser()
+    if root.is_file():
+        return {root: None}
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f"No such file: {str(root)!r}. Expected `{form}:PATH`, a table "
+            "with the columns text and label, or path and label, or a folder "
+            f"with train.{form}."
+        )
+    found = {}
+    for table in sorted(root.iterdir()):
+        is_table = table.suffix.lower() == f".{form}" and table.is_file()
+        if not is_table or files.is_hidden(table):
+            continue
+        split = files.SPLIT_NAMES.get(table.stem)
+        if split is None or split in found.values():
+            raise ValueError(
+                f"{table} is not expected in a folder of tables. Expected "
+                f"train.{form}, test.{form}, and one of validation.{form}, "
+                f"val.{form}, valid.{form}, dev.{form}."
+            )
+        found[table] = split
+    if "train" not in found.values():
+        raise ValueError(
+            f"{root} has no training part. Got the tables: "
+            f"{[table.name for table in found]}. Expected train.{form}."
+        )
+    return found
+
+
+def _rows(table, lines, roles, split):
+    for line, cells in lines:
+        row = {role: cells[position] for role, position in roles.items()}
+        where = f"{table}, line {line}"
+        if "text" in row:
+            id_ = f"{table}:{line}"
+            value = texts.not_empty(row["text"], where)
+        else:
+            value = _file(table, row["path"].strip(), where)
+            id_ = str(value)
+        part = split or _split(row.get("split", "train"), where)
+        yield _Row(where, id_, value, row["label"].strip(), part)
+
+
+def _file(table, path, where):
+    if not path:
+        raise ValueError(f"{where}: there is no path.")
+    file = table.parent / pathlib.Path(path).expanduser()
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{where}: no such file: {str(file)!r}. Expected a path relative "
+            "to the table's folder."
+        )
+    return file
+
+
+def _split(name, where):
+    name = name.strip().lower()
+    checks.one_of(name, files.SPLIT_NAMES, name=f"{where}: split")
+    return files.SPLIT_NAMES[name]
+
+
+def _to_source(name, rows, holds_texts):
+    by_split = collections.defaultdict(list)
+    for row in rows:
+        by_split[row.split].append(row)
+    if "train" not in by_split:
+        raise ValueError(
+            f"{name} lists no training examples. Expected rows, and, if there "
             "is a column `split`, some whose split is `train`."
         )
-    test = by_split["test"]
-    if test and all(row.label in _MISSING for row in test):
-        labels_.are_missing(None, where=f"in {table}")
+    if "test" in by_split and _lack_labels(by_split["test"]):
+        labels_.are_missing(None, where=f"in {name}")
         del by_split["test"]
-    class_names = _class_names(table, by_split)
-    splits = {
-        split: _to_examples(rows, class_names)
-        for split, rows in by_split.items()
-        if rows
-    }
-    return examples.Source(f"csv:{path}", class_names, **splits)
+    class_names = _class_names(by_split)
+    numbers = {name: number for number, name in enumerate(class_names)}
+    kind = "text" if holds_texts else _kind(name, rows)
+    splits = {}
+    for split, part in by_split.items():
+        labels = [numbers[row.label] for row in part]
+        values = [row.value for row in part]
+        if holds_texts:
+            ids = [row.id for row in part]
+            splits[split] = texts.to_examples(values, labels, ids)
+        else:
+            splits[split] = files.to_examples(values, labels, kind)
+    return examples.Source(name, class_names, **splits)
 
 
-def _rows(table):
-    with open(table, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        found = reader.fieldnames or []
-        for column in _COLUMNS:
-            if column not in found:
-                raise ValueError(
-                    f"{table} has no column `{column}`. Got: {found}. Expected "
-                    "a header with `path`, `label` and optionally `split`."
-                    + checks.did_you_mean(column, found)
-                )
-        return [_row(table, reader.line_num, values) for values in reader]
+def _lack_labels(rows):
+    return all(row.label in _MISSING for row in rows)
 
 
-def _row(table, line, values):
-    path = (values["path"] or "").strip()
-    if not path:
-        raise ValueError(f"{table}, line {line}: there is no path.")
-    image = table.parent / pathlib.Path(path).expanduser()
-    if not image.is_file():
-        raise FileNotFoundError(
-            f"{table}, line {line}: no such file: {str(image)!r}. Expected a "
-            "path relative to the table's folder."
-        )
-    split = "train"
-    if "split" in values:
-        split = (values["split"] or "").strip().lower()
-        checks.one_of(
-            split, files.SPLIT_NAMES, name=f"{table}, line {line}: split"
-        )
-    label = (values["label"] or "").strip()
-    return _Row(line, image, label, files.SPLIT_NAMES[split])
+def _kind(name, rows):
+    # A file of an unknown kind may be an image that can be decoded.
+    return files.common_kind(
+        ((row.value, files.kind_of(row.value) or "image") for row in rows), name
+    )
 
 
-def _class_names(table, by_split):
+def _class_names(by_split):
     """Labels of the training part, sorted; all labels are checked."""
     rows = [row for part in by_split.values() for row in part]
     for row in rows:
         if not row.label:
-            raise ValueError(f"{table}, line {row.line}: there is no label.")
+            raise ValueError(f"{row.where}: there is no label.")
     names = {row.label for row in by_split["train"]}
     if all(_number(row.label) is not None for row in rows):
-        _check_whole(table, rows)
+        _check_whole(rows)
         class_names = tuple(sorted(names, key=lambda name: int(float(name))))
     else:
         class_names = tuple(sorted(names))
     for row in rows:
         if row.label not in names:
             raise ValueError(
-                f"{table}, line {row.line}: label {row.label!r} is no class of "
-                "the training part. Expected one of: "
+                f"{row.where}: label {row.label!r} is no class of the training "
+                "part. Expected one of: "
                 f"{', '.join(map(repr, class_names[:20]))}."
                 + checks.did_you_mean(row.label, class_names)
             )
@@ -127,18 +194,11 @@ def _number(label):
         return None
 
 
-def _check_whole(table, rows):
+def _check_whole(rows):
     for row in rows:
         number = float(row.label)
         if not math.isfinite(number) or number % 1:
             raise ValueError(
-                f"{table}, line {row.line}: label {row.label!r} is no whole "
-                "number. Expected the names of classes, or whole numbers."
+                f"{row.where}: label {row.label!r} is no whole number. "
+                "Expected the names of classes, or whole numbers."
             )
-
-
-def _to_examples(rows, class_names):
-    number = {name: index for index, name in enumerate(class_names)}
-    return files.to_examples(
-        [row.path for row in rows], [number[row.label] for row in rows]
-    )

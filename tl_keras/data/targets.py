@@ -29,19 +29,19 @@ class Targets:
         """Labels as int32 `[batch]`, or as one-hot float32 rows."""
         return tf.one_hot(labels, self.num_classes) if self.as_rows else labels
 
-    def element(self, images, labels):
-        """`(images, labels)` or `(images, labels, sample weights)`."""
+    def element(self, inputs, labels):
+        """`(inputs, labels)` or `(inputs, labels, sample weights)`."""
         smoothed = labels
         if self.label_smoothing:
             even = self.label_smoothing / self.num_classes
             smoothed = labels * (1.0 - self.label_smoothing) + even
         if self.weights is None:
-            return images, smoothed
+            return inputs, smoothed
         weights = tf.constant(self.weights, tf.float32)
         if self.as_rows:
             # A mixed example weighs as much as its classes do, by share.
-            return images, smoothed, tf.linalg.matvec(labels, weights)
-        return images, smoothed, tf.gather(weights, labels)
+            return inputs, smoothed, tf.linalg.matvec(labels, weights)
+        return inputs, smoothed, tf.gather(weights, labels)
 
 
 def class_weight_vector(class_weight, num_classes: int):

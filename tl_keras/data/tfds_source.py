@@ -1,30 +1,32 @@
-"""Image classification data sets of TensorFlow Datasets (TFDS)."""
+"""Classification data sets of TensorFlow Datasets (TFDS)."""
 
-import importlib.util
-import pathlib
-import threading
-import urllib.parse
+import collections
+import io
+import wave
 
 import numpy as np
 
 from tl_keras import checks
-from tl_keras.data import errors
 from tl_keras.data import examples
 from tl_keras.data import fingerprint
 from tl_keras.data import labels as labels_
 from tl_keras.data import memory
+from tl_keras.data import texts
+from tl_keras.data import tfds_download
 
-_PROBE_SECONDS = 5.0
 _MEMORY_SHARE = 0.5
 _READ_BATCH = 1000
 _SPLITS = ("train", "validation", "test")
+
+_Keys = collections.namedtuple("_Keys", "kind input label")
 
 
 def read(name: str, data_dir=None, *, known=()) -> examples.Source:
     """Reads a data set by its TFDS name, and downloads it if it must.
 
     Images are read as they are stored and decoded later. They are held in
-    memory in their encoded form while they are read.
+    memory in their encoded form while they are read; sounds as WAV of 16
+    bits.
 
     Args:
         name: As TFDS takes it: `"cifar10"`, `"cifar10:3.0.2"`,
@@ -34,22 +36,25 @@ def read(name: str, data_dir=None, *, known=()) -> examples.Source:
 
     Raises:
         ImportError: If TFDS is not installed.
-        ValueError: If there is no such data set, or it has no images with
-            class labels, or no training part, or is too large for the memory.
+        ValueError: If there is no such data set, or it has no images, texts
+            or sounds with class labels, or no training part, or is too large
+            for the memory; or if a text is empty, or a sound has more than 16
+            bits.
         DownloadError: If it is not prepared and its host cannot be reached.
     """
     tfds = _tfds(name, known)
     builder = _builder(tfds, name, data_dir, known)
-    image_key, label_key = _keys(tfds, builder, name)
+    keys = _keys(tfds, builder, name)
     if not builder.is_prepared():
-        _download(builder, name, data_dir or tfds.core.constants.DATA_DIR)
+        where = data_dir or tfds.core.constants.DATA_DIR
+        tfds_download.prepare(builder, name, where)
     _check_size(builder, name)
     parts = {
-        split: _read_split(tfds, builder, split, image_key, label_key)
+        split: _read_split(tfds, builder, split, keys)
         for split in _SPLITS
         if split in builder.info.splits
     }
-    class_names = builder.info.features[label_key].names
+    class_names = builder.info.features[keys.label].names
     if "train" not in parts:
         raise ValueError(
             f"{name!r} has no training part. Got: {list(builder.info.splits)}. "
@@ -88,26 +93,65 @@ def _builder(tfds, name, data_dir, known):
 
 
 def _keys(tfds, builder, name):
-    """The features that hold the image and its label."""
+    """The features that hold the input and its label."""
     features = builder.info.features
     items = dict(features) if hasattr(features, "items") else {}
-    images = [k for k, f in items.items() if isinstance(f, tfds.features.Image)]
+    kinds = {
+        "image": tfds.features.Image,
+        "audio": tfds.features.Audio,
+        "text": tfds.features.Text,
+    }
+    inputs = {
+        kind: [key for key, f in items.items() if isinstance(f, feature)]
+        for kind, feature in kinds.items()
+    }
     labels = [
         k for k, f in items.items() if isinstance(f, tfds.features.ClassLabel)
     ]
-    supervised = builder.info.supervised_keys or ()
-    if len(supervised) == 2:
-        if supervised[0] in images and supervised[1] in labels:
-            images, labels = [supervised[0]], [supervised[1]]
-    if len(images) == 1 and len(labels) == 1:
-        if items[images[0]].np_dtype == np.uint8:
-            return images[0], labels[0]
+    keys = _supervised(builder, inputs, labels) or _only(inputs, labels)
+    if keys and _is_usable(items[keys.input], keys.kind):
+        return keys
     found = [f"{key} ({type(f).__name__})" for key, f in items.items()]
     raise ValueError(
-        f"{name!r} is no image classification data set. Got the features: "
-        f"{', '.join(found)}. Expected one uint8 image and one class label. "
-        "Bring others into arrays for `tl_keras.data.from_arrays`."
+        f"{name!r} does not have one image, text or sound and one class label "
+        f"per example. Got the features: {', '.join(found)}. Expected a uint8 "
+        "image, a text, or sound as integers at a stated sample rate, and a "
+        "class label. Bring others into arrays for "
+        "`tl_keras.data.from_arrays`."
     )
+
+
+def _supervised(builder, inputs, labels):
+    """What the data set itself names as input and label."""
+    supervised = builder.info.supervised_keys or ()
+    if len(supervised) == 2 and supervised[1] in labels:
+        for kind, keys in inputs.items():
+            if supervised[0] in keys:
+                return _Keys(kind, *supervised)
+    return None
+
+
+def _only(inputs, labels):
+    """The only input of the first kind that there is, and the only label.
+
+    Beside an image or a sound, texts describe it.
+    """
+    for kind, keys in inputs.items():
+        keys = [key for key in keys if key != "id"]
+        if keys:
+            if len(keys) == 1 and len(labels) == 1:
+                return _Keys(kind, keys[0], labels[0])
+            return None
+    return None
+
+
+def _is_usable(feature, kind):
+    if kind == "image":
+        return feature.np_dtype == np.uint8
+    if kind == "audio":
+        is_integer = np.issubdtype(feature.np_dtype, np.signedinteger)
+        return is_integer and bool(feature.sample_rate)
+    return feature.shape == ()
 
 
 def _check_size(builder, name):
@@ -118,103 +162,86 @@ def _check_size(builder, name):
         raise ValueError(
             f"{name!r} takes {needed / 2**30:.1f} GB, and "
             f"{available / 2**30:.1f} GB of memory are available. Expected at "
-            "most half of that. Write its images into class folders and load "
-            "`folder:PATH`, which reads them from the disk."
+            "most half of that. Write its examples into class folders and load "
+            "`folder:PATH`, which reads images and sounds from the disk."
         )
 
 
-def _read_split(tfds, builder, split, image_key, label_key):
+def _read_split(tfds, builder, split, keys):
     features = builder.info.features
-    wanted = {image_key: True, label_key: True}
-    has_ids = isinstance(dict(features).get("id"), tfds.features.Text)
-    if has_ids:
-        wanted["id"] = True
-    batches = builder.as_dataset(
-        split=split,
-        shuffle_files=False,
-        # Reading one file after another keeps the stored order.
-        read_config=tfds.ReadConfig(interleave_cycle_length=1),
-        decoders=tfds.decode.PartialDecoding(
-            wanted, decoders={image_key: tfds.decode.SkipDecoding()}
-        ),
-    ).batch(_READ_BATCH)
-    images, labels, ids = [], [], []
-    for batch in batches.as_numpy_iterator():
-        images.append(batch[image_key])
-        labels.append(batch[label_key])
-        ids.extend(map(bytes.decode, batch["id"]) if has_ids else ())
-    if not images:
+    inputs, labels, ids = _stored(tfds, builder, split, keys)
+    if not inputs:
         return None
-    images, labels = np.concatenate(images), np.concatenate(labels)
     ids = ids or [f"{split}[{index}]" for index in range(len(labels))]
     where = f"{split} of {builder.info.full_name}"
     if split == "test" and labels_.are_missing(labels, where=where):
         return None
     labels = labels_.whole_numbers(labels, where=where)
-    labels_.check_range(labels, features[label_key].num_classes, where=where)
-    ids = np.array(ids, object)
-    names = np.array([f"Image {id_} in {where}" for id_ in ids], object)
+    labels_.check_range(labels, features[keys.label].num_classes, where=where)
+    names = [f"{keys.kind.capitalize()} {id_} in {where}" for id_ in ids]
+    if keys.kind == "text":
+        values = [
+            texts.not_empty(texts.decode(value, name), name)
+            for value, name in zip(inputs, names, strict=True)
+        ]
+        return texts.to_examples(values, labels, ids)
+    if keys.kind == "audio":
+        sample_rate = features[keys.input].sample_rate
+        inputs = [
+            _to_wav(samples, sample_rate, name)
+            for samples, name in zip(inputs, names, strict=True)
+        ]
     return examples.Examples(
-        examples.Encoded(images, names),
+        examples.Encoded(
+            np.array(inputs, object), np.array(names, object), keys.kind
+        ),
         labels,
-        ids,
-        fingerprint.of_bytes(images),
+        np.array(ids, object),
+        fingerprint.of_bytes(inputs),
     )
 
 
-def _download(builder, name, where):
-    advice = (
-        f"Prepare {name!r} where there is a network (`tfds build "
-        f"{builder.name}`) and pass its folder as `data_dir`."
-    )
-    by_hand = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
-    manual_dir = pathlib.Path(where).expanduser() / "downloads" / "manual"
-    if by_hand and not manual_dir.is_dir():
-        raise errors.DownloadError(
-            f"{name!r} is not prepared in {where}, and has to be downloaded by "
-            f"hand into {manual_dir}: {by_hand.strip()}"
+def _stored(tfds, builder, split, keys):
+    """Inputs as they are stored, labels, and ids if there are any."""
+    features = builder.info.features
+    wanted = {keys.input: True, keys.label: True}
+    has_ids = isinstance(dict(features).get("id"), tfds.features.Text)
+    if has_ids:
+        wanted["id"] = True
+    is_image = keys.kind == "image"
+    decoders = {keys.input: tfds.decode.SkipDecoding()} if is_image else None
+    batches = builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        # Reading one file after another keeps the stored order.
+        read_config=tfds.ReadConfig(interleave_cycle_length=1),
+        decoders=tfds.decode.PartialDecoding(wanted, decoders=decoders),
+        # Sounds differ in length, and cannot be in one batch.
+    ).batch(1 if keys.kind == "audio" else _READ_BATCH)
+    inputs, labels, ids = [], [], []
+    for batch in batches.as_numpy_iterator():
+        inputs.extend(batch[keys.input])
+        labels.extend(batch[keys.label])
+        ids.extend(map(bytes.decode, batch["id"]) if has_ids else ())
+    return inputs, labels, ids
+
+
+def _to_wav(samples, sample_rate, name):
+    """Samples as the bytes of a WAV file, which takes a quarter of int64."""
+    limits = np.iinfo(np.int16)
+    if (
+        samples.min(initial=0) < limits.min
+        or samples.max(initial=0) > limits.max
+    ):
+        raise ValueError(
+            f"{name} has samples of more than 16 bits. Got integers from "
+            f"{samples.min()} to {samples.max()}. Bring the data into arrays "
+            "of floats in -1..1 for `tl_keras.data.from_arrays`."
         )
-    for host in sorted({_address(url) for url in builder.url_infos}):
-        if not _answers(host):
-            raise errors.DownloadError(
-                f"{name!r} is not prepared in {where}, and {host} cannot be "
-                f"reached. {advice}"
-            )
-    if importlib.util.find_spec("importlib_resources") is None:
-        raise ImportError(
-            "To prepare data, TensorFlow Datasets needs a package that it "
-            "does not install. Run `pip install importlib_resources`."
-        )
-    try:
-        builder.download_and_prepare()
-    except Exception as error:
-        raise errors.DownloadError(
-            f"{name!r} could not be prepared in {where}: {error}. {advice}"
-        ) from error
-
-
-def _address(url):
-    parts = urllib.parse.urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _answers(address):
-    """Whether anything answers there, known within a few seconds."""
-    import requests
-
-    answered = threading.Event()
-
-    def ask():
-        try:
-            requests.head(address, timeout=_PROBE_SECONDS)
-            answered.set()
-        except requests.RequestException:
-            pass
-        finally:
-            done.set()
-
-    done = threading.Event()
-    # A look-up of the host's name obeys no timeout, so it may be left behind.
-    threading.Thread(target=ask, daemon=True).start()
-    done.wait(_PROBE_SECONDS)
-    return answered.is_set()
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(samples.shape[1] if samples.ndim == 2 else 1)
+        writer.setframerate(sample_rate)
+        writer.setsampwidth(2)
+        writer.writeframes(samples.astype("<i2").tobytes())
+    return file.getvalue()
