@@ -116,7 +116,8 @@ def load(
 
 
 def _layer_name(short: str) -> str:
-    return short.replace(".", "_")
+    # Whatever the module is called, no other layer is called like that.
+    return f"module_{short.replace('.', '_')}"
 
 
 def _kind(layer, preprocessor) -> str:

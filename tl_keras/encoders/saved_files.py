@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import zipfile
 
 import keras
 
@@ -71,7 +72,7 @@ def load(
         )
     path = _path(name)
     card = None
-    if path.suffix == ".keras":
+    if zipfile.is_zipfile(path):
         module_archives.adopt(path, trust=trust_modules)
         card = cards.read(path)
     model = _read(path)
@@ -113,7 +114,7 @@ def _read(path):
 
 
 def _with_card(path, model, card) -> Encoder:
-    features = model.get_operation(card.features).output
+    features = _operations(model)[card.features].output
     groups = {k: v for k, v in card.groups.items() if k != "head"}
     return Encoder(
         name=path.stem,
@@ -156,7 +157,7 @@ def _without_card(path, model, image_size, cut, preprocessing, input_range):
 
 
 def _features(path, model, cut):
-    operations = {operation.name: operation for operation in model.operations}
+    operations = _operations(model)
     if cut is not None:
         checks.one_of(cut, operations, name="cut")
         return operations[cut].output
@@ -177,6 +178,10 @@ def _features(path, model, cut):
     while isinstance(operations[before], _BEFORE_THE_HEAD) and inputs[before]:
         [before] = inputs[before]
     return operations[before].output
+
+
+def _operations(model) -> dict:
+    return {operation.name: operation for operation in model.operations}
 
 
 def _preprocessing(path, model, preprocessing, input_range):
