@@ -153,7 +153,7 @@ class FinishedRunTest(absltest.TestCase):
         with open(path) as file:
             rows = list(csv.DictReader(file))
         self.assertEqual(
-            [pathlib.Path(row["path"]).name for row in rows],
+            [pathlib.Path(row["input"]).name for row in rows],
             ["0.png", "1.png", "2.png"],
         )
         self.assertEqual(rows[0]["class"], predictions[0].class_name)

@@ -1,4 +1,4 @@
-"""What the model of a finished run says of labelled data and of images."""
+"""What the model of a finished run says of labelled data and of new inputs."""
 
 import csv
 import dataclasses
@@ -13,34 +13,47 @@ from tl_keras import models
 from tl_keras import runs
 from tl_keras import workdirs
 from tl_keras.data import files as data_files
-from tl_keras.data import images as data_images
+from tl_keras.data import preparation
+from tl_keras.data import texts as data_texts
+from tl_keras.data.choices import Choices
 from tl_keras.evaluation import metrics
 
 BATCH_SIZE = 32
+# Kind of input to what its files are, and how one may be called.
+_FILES = {
+    "image": ("images", "photograph.jpg"),
+    "text": ("texts", "review.txt"),
+    "audio": ("sound files", "recording.wav"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """What a model says of one image; `print` shows it as a line.
+    """What a model says of one input; `print` shows it as a line.
 
     Attributes:
-        path: The image's file.
+        input: What was classified: the file's path, or the text.
         class_name: The class with the highest probability.
         probability: That probability, in [0, 1].
         probabilities: Class name to probability, in the order of the classes.
     """
 
-    path: str
+    input: str
     class_name: str
     probability: float
     probabilities: dict[str, float] = dataclasses.field(repr=False)
 
     def __str__(self):
-        return f"{self.path}\t{self.class_name}\t{self.probability:.4f}"
+        return f"{self.input}\t{self.class_name}\t{self.probability:.4f}"
 
 
 def evaluate(
-    workdir, *, dataset=None, data_dir=None, split: str = "test"
+    workdir,
+    *,
+    dataset=None,
+    data_dir=None,
+    split: str = "test",
+    trust_modules: bool = False,
 ) -> metrics.Evaluation:
     """Evaluates the model of a finished run, on its own or on other data.
 
@@ -51,6 +64,7 @@ def evaluate(
         data_dir: Folder of prepared TensorFlow Datasets. None: that of the
             run.
         split: "test", "validation" or "train".
+        trust_modules: See `tl_keras.load_model`.
 
     Returns:
         An `Evaluation`.
@@ -61,12 +75,16 @@ def evaluate(
     """
     checks.one_of(split, ("test", "validation", "train"), name="split")
     config = workdirs.read_config(workdir)
-    model = models.load_model(workdirs.make(workdir).model)
+    model = models.load_model(
+        workdirs.make(workdir).model, trust_modules=trust_modules
+    )
     card = cards.of(model)
-    data = runs.load_data(
-        _data_config(config.data, dataset, data_dir),
-        card.input_spec.size,
+    data_config = _data_config(config.data, dataset, data_dir)
+    data = runs.prepare_data(
+        runs.read_data(data_config),
+        data_config,
         config.seed,
+        **_choices(card.input_spec),
     )
     if tuple(data.class_names) != card.class_names:
         raise ValueError(
@@ -93,42 +111,88 @@ def _data_config(config, dataset, data_dir):
     )
 
 
-def predict(workdir, paths) -> list[Prediction]:
-    """Classifies images with the model of a finished run.
+def _choices(spec) -> dict:
+    """How data have to be read to be what a model takes."""
+    if spec.kind == "image":
+        return {"image_size": spec.size, "channels": spec.channels}
+    if spec.kind == "audio":
+        return {
+            "sample_rate": spec.sample_rate,
+            "seconds": spec.seconds,
+            "channels": spec.channels,
+        }
+    return {}
+
+
+def predict(
+    workdir, paths=(), *, texts=(), trust_modules: bool = False
+) -> list[Prediction]:
+    """Classifies files, or texts, with the model of a finished run.
 
     Args:
         workdir: The run's folder.
-        paths: Image files, or folders whose image files are all taken.
+        paths: Files of the kind that the model takes: images, texts (one a
+            file) or sound files; or folders whose files of that kind are all
+            taken.
+        texts: Texts, for a model that takes them.
+        trust_modules: See `tl_keras.load_model`.
 
     Returns:
-        A `Prediction` per image; the images of a folder in order of their
-        names.
+        A `Prediction` per file, the files of a folder in order of their
+        names; then one per text.
 
     Raises:
-        ValueError: If there is no finished run, a folder has no image, or a
-            file is no image (the message names it).
+        ValueError: If there is no finished run, a folder has no file of the
+            kind, or a file cannot be read (the message names it).
         FileNotFoundError: If there is no such file or folder.
     """
     config = workdirs.read_config(workdir)
-    files = [file for path in paths for file in _image_files(path)]
-    model = models.load_model(workdirs.make(workdir).model)
+    model = models.load_model(
+        workdirs.make(workdir).model, trust_modules=trust_modules
+    )
     card = cards.of(model)
-
-    @tf.function
-    def probabilities_of(images):
-        logits = model(tf.cast(images, tf.float32), training=False)
-        return tf.nn.softmax(logits)
-
+    kind = card.input_spec.kind
+    if len(texts) and kind != "text":
+        raise ValueError(
+            f"The model takes {card.input_spec}. Got: {len(texts)} texts. "
+            "Expected files."
+        )
+    files = [file for path in paths for file in _files(path, kind)]
+    choices = Choices(cache=False, **_choices(card.input_spec))
+    if kind == "image":
+        choices = dataclasses.replace(
+            choices, keep_aspect_ratio=config.data.keep_aspect_ratio
+        )
+    inputs = []
+    if files:
+        inputs.append((data_files.to_inputs(files, kind), map(str, files)))
+    if len(texts):
+        inputs.append((data_texts.to_inputs(texts, "texts"), texts))
     predictions = []
-    for start in range(0, len(files), BATCH_SIZE):
-        part = files[start : start + BATCH_SIZE]
-        images = [_read(file, card, config.data) for file in part]
-        rows = probabilities_of(tf.stack(images)).numpy()
+    for one, names in inputs:
+        rows = _probabilities(model, one, choices)
         predictions += [
-            _prediction(file, row, card.class_names)
-            for file, row in zip(part, rows, strict=True)
+            _prediction(name, row, card.class_names)
+            for name, row in zip(names, rows, strict=True)
         ]
     return predictions
+
+
+def _probabilities(model, inputs, choices):
+    """A row of probabilities for each input."""
+    readers, _ = preparation.readers({"train": inputs}, choices)
+    reader = readers["train"]
+    [taken] = model.inputs
+
+    @tf.function
+    def probabilities_of(batch):
+        if taken.dtype != "string":
+            batch = tf.cast(batch, taken.dtype)
+        return tf.nn.softmax(model(batch, training=False))
+
+    for start in range(0, len(inputs), BATCH_SIZE):
+        end = min(start + BATCH_SIZE, len(inputs))
+        yield from probabilities_of(reader.read_now(start, end)).numpy()
 
 
 def write_csv(predictions, path):
@@ -141,55 +205,43 @@ def write_csv(predictions, path):
     class_names = list(predictions[0].probabilities)
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["path", "class", "probability", *class_names])
+        writer.writerow(["input", "class", "probability", *class_names])
         for row in predictions:
             writer.writerow(
-                [row.path, row.class_name, row.probability]
+                [row.input, row.class_name, row.probability]
                 + list(row.probabilities.values())
             )
 
 
-def _image_files(path) -> list[pathlib.Path]:
+def _files(path, kind) -> list[pathlib.Path]:
     path = pathlib.Path(path)
+    wanted, example = _FILES[kind]
     if path.is_file():
         return [path]  # Whatever its name: it was named by the user.
     if not path.is_dir():
         raise FileNotFoundError(
-            f"There is no image or folder {str(path)!r}. Expected an image "
-            "file, or a folder of images."
+            f"There is no file or folder {str(path)!r}. Expected {wanted}, "
+            f"such as {example}, or a folder of them."
         )
     files = sorted(
         file
         for file in path.rglob("*")
-        if data_files.has_image_name(file)
+        if data_files.kind_by_name(file) == kind
         and not data_files.is_hidden(file)
         and file.is_file()
     )
     if not files:
         raise ValueError(
-            f"The folder {str(path)!r} has no images. Expected files with the "
-            "names of images, such as photograph.jpg."
+            f"The folder {str(path)!r} has no {wanted}. Expected names such "
+            f"as {example}."
         )
     return files
 
 
-def _read(file, card, data_config):
-    """One image as the model takes it, uint8 [size, size, channels]."""
-    try:
-        image = data_images.decode(file.read_bytes(), card.input_spec.channels)
-    except tf.errors.InvalidArgumentError as error:
-        raise ValueError(
-            f"{file} cannot be decoded. {data_files.EXPECTED}"
-        ) from error
-    return data_images.resize(
-        image, card.input_spec.size, data_config.keep_aspect_ratio
-    )
-
-
-def _prediction(file, row, class_names) -> Prediction:
+def _prediction(name, row, class_names) -> Prediction:
     best = int(np.argmax(row))
     return Prediction(
-        path=str(file),
+        input=name,
         class_name=class_names[best],
         probability=float(row[best]),
         probabilities=dict(zip(class_names, map(float, row), strict=True)),

@@ -150,7 +150,7 @@ class WholeWayTest(absltest.TestCase):
         )
         self.assertEqual(shown.returncode, 0, shown.stderr)
         self.assertRegex(shown.stdout, r"seven\.png\t\d\t[01]\.\d{4}\n")
-        self.assertStartsWith(table.read_text(), "path,class,probability,0,1,")
+        self.assertStartsWith(table.read_text(), "input,class,probability,0,1,")
 
     def test_doctor_shows_a_page(self):
         shown = tl_keras("doctor", f"--data_dir={self.folder}")

@@ -10,10 +10,15 @@ DATASET = flags.DEFINE_string(
     "dataset",
     None,
     "Data: digits, a TensorFlow Datasets name such as cifar10, folder:PATH, "
-    "csv:PATH or npz:PATH.",
+    "csv:PATH, tsv:PATH or npz:PATH; images, texts or sound.",
 )
 DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of prepared TensorFlow Datasets."
+)
+TRUST_MODULES = flags.DEFINE_bool(
+    "trust_modules",
+    False,
+    "Load a TF Hub module out of a .keras file whatever it may do.",
 )
 DEBUG = flags.DEFINE_bool("debug", False, "Show the traceback of an error.")
 

@@ -25,5 +25,6 @@ def main(argv):
         dataset=common.DATASET.value,
         data_dir=common.DATA_DIR.value,
         split=SPLIT.value,
+        trust_modules=common.TRUST_MODULES.value,
     )
     print(evaluation)

@@ -22,7 +22,9 @@ SET = flags.DEFINE_multi_string(
     "set", [], "FIELD=VALUE, a field of the config; may be given repeatedly."
 )
 ENCODER = flags.DEFINE_string(
-    "encoder", None, "tiny, or a model of keras.applications."
+    "encoder",
+    None,
+    "tiny, a model of keras.applications, hub:HANDLE or file:PATH.",
 )
 WEIGHTS = flags.DEFINE_string(
     "weights", None, "imagenet, none, or the path of a weights file."
@@ -62,6 +64,8 @@ def main(argv):
         for field, flag in FIELDS.items()
         if flag.value is not None
     ]
+    if common.TRUST_MODULES.value:
+        overrides.append("encoder.options.trust_modules=true")
     config = configs.load(CONFIG.value, overrides + SET.value)
     workdirs.make(config.workdir).check(overwrite=OVERWRITE.value)
     # TensorFlow takes seconds to import, and a wrong flag needs none of it.

@@ -14,7 +14,7 @@ from tl_keras import checks
 COMMANDS = {
     "finetune": "Fine-tune an encoder on a data set, evaluate and export it.",
     "evaluate": "Evaluate the model of a workdir again.",
-    "predict": "Classify images with the model of a workdir.",
+    "predict": "Classify images, texts or sound with the model of a workdir.",
     "doctor": "Show versions, devices, and what can be loaded here.",
 }
 HELP_FLAGS = ("--help", "-help", "-h", "--helpfull", "--helpshort")

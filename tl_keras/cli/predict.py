@@ -1,6 +1,7 @@
-"""Classifies images, or folders of images, with the model of a workdir.
+"""Classifies files, folders of files, or texts with the model of a workdir.
 
 tl-keras predict photograph.jpg more/ --workdir=runs/cifar10 --csv=out.csv
+tl-keras predict --text="what a film" --workdir=runs/sentiment
 """
 
 from absl import app
@@ -9,25 +10,35 @@ from absl import flags
 from tl_keras.cli import common
 
 flags.declare_key_flag("workdir")
+flags.declare_key_flag("trust_modules")
 flags.declare_key_flag("debug")
 
 CSV = flags.DEFINE_string(
     "csv", None, "File for the probabilities of all classes."
 )
+TEXT = flags.DEFINE_multi_string(
+    "text", [], "A text to classify; may be given repeatedly."
+)
 
 
 def main(argv):
-    """Prints the class and its probability, one line per image."""
-    if len(argv) < 2:
+    """Prints the class and its probability, one line per input."""
+    if len(argv) < 2 and not TEXT.value:
         raise app.UsageError(
-            "No image was given. Expected image files or folders, for "
-            "example: tl-keras predict photograph.jpg --workdir=runs/first"
+            "Nothing to classify was given. Expected files or folders, or "
+            "--text=TEXT, for example: tl-keras predict photograph.jpg "
+            "--workdir=runs/first"
         )
     workdir = common.required_workdir()
     # TensorFlow takes seconds to import, and a wrong flag needs none of it.
     from tl_keras import inference
 
-    predictions = inference.predict(workdir, argv[1:])
+    predictions = inference.predict(
+        workdir,
+        argv[1:],
+        texts=TEXT.value,
+        trust_modules=common.TRUST_MODULES.value,
+    )
     for prediction in predictions:
         print(prediction)
     if CSV.value:

@@ -31,18 +31,28 @@ _LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini", "__macosx")
 def to_examples(paths, labels, kind: str) -> examples.Examples:
     """Labelled files of one kind as examples; the paths are their ids."""
     ids = np.array([str(path) for path in paths], object)
+    inputs = to_inputs(paths, kind)
+    if kind == "text":
+        return texts.to_examples(inputs.values, labels, ids)
+    return examples.Examples(
+        inputs, np.asarray(labels, np.int64), ids, fingerprint.of_files(ids)
+    )
+
+
+def to_inputs(paths, kind: str):
+    """Files of one kind as inputs without labels: `Texts` or `Encoded`.
+
+    Raises:
+        ValueError: If a text is empty or not in UTF-8. The message names it.
+    """
     if kind == "text":
         values = [
             texts.not_empty(texts.decode(path.read_bytes(), path), path)
             for path in paths
         ]
-        return texts.to_examples(values, labels, ids)
-    return examples.Examples(
-        examples.Encoded(ids, ids, kind),
-        np.asarray(labels, np.int64),
-        ids,
-        fingerprint.of_files(ids),
-    )
+        return examples.Texts(np.array(values, object))
+    names = np.array([str(path) for path in paths], object)
+    return examples.Encoded(names, names, kind)
 
 
 def common_kind(kinds, where) -> str:
@@ -99,18 +109,6 @@ def kind_by_name(path: pathlib.Path) -> str | None:
         'audio'
     """
     return _KINDS.get(path.suffix.lower())
-
-
-def has_image_name(path: pathlib.Path) -> bool:
-    """Whether a file's name ends as an image's, in any case.
-
-    Example:
-        >>> import pathlib
-        >>> from tl_keras.data import files
-        >>> files.has_image_name(pathlib.Path("cat.JPG"))
-        True
-    """
-    return kind_by_name(path) == "image"
 
 
 def is_hidden(path: pathlib.Path) -> bool:

@@ -29,9 +29,26 @@ def prepare(splits, choices):
             kind of input.
     """
     inputs = {split: examples.inputs for split, examples in splits.items()}
-    readers, input_spec = _PREPARATIONS[inputs["train"].kind](inputs, choices)
+    made, input_spec = readers(inputs, choices)
     prepared = {
-        split: dataclasses.replace(examples, inputs=readers[split])
+        split: dataclasses.replace(examples, inputs=made[split])
         for split, examples in splits.items()
     }
     return prepared, input_spec
+
+
+def readers(inputs, choices):
+    """Readers of batches for inputs without labels.
+
+    Args:
+        inputs: Dict of split name to `Pixels`, `Waveforms`, `Texts` or
+            `Encoded`; `"train"` among them.
+        choices: The user's `Choices`.
+
+    Returns:
+        Dict of split name to reader, and the `InputSpec` of what they read.
+
+    Raises:
+        ValueError: As `prepare`.
+    """
+    return _PREPARATIONS[inputs["train"].kind](inputs, choices)

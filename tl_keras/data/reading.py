@@ -25,6 +25,10 @@ class InMemory:
         """Inputs `[batch, ...]` at `indices`."""
         return self.finish(tf.gather(self.values, indices))
 
+    def read_now(self, start: int, end: int):
+        """Inputs from `start` up to `end`; not in a graph."""
+        return self.read(tf.range(start, end))
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OnTheFly:
@@ -91,6 +95,17 @@ class OnTheFly:
             [tf.boolean_mask(expected, positions != expected), [-1]], 0
         )
         return inputs[:-1], failed[0]
+
+    def read_now(self, start: int, end: int):
+        """Inputs from `start` up to `end`; not in a graph.
+
+        Raises:
+            ValueError: If one cannot be decoded. The message names it.
+        """
+        inputs, failed = self.try_to_read(tf.range(start, end, dtype=tf.int64))
+        if failed >= 0:
+            self.shape_of(start + int(failed))
+        return inputs
 
     def shape_of(self, index: int) -> tuple[int, ...]:
         """The shape of one input, whatever `shape` says; not in a graph.
