@@ -12,6 +12,8 @@ DATA = pathlib.Path(
     or pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 )
 WORDS = ("[UNK]", "good", "bad", "film", "a", "the", "very")
+# A row for each word, and one for all others.
+NUM_ROWS = len(WORDS) + 1
 TOKEN_KEYS = ("input_word_ids", "input_mask", "input_type_ids")
 
 
@@ -132,7 +134,7 @@ class _Texts(_Reusable):
         pathlib.Path(path).write_text("\n".join(WORDS) + "\n")
         self.table = _table(path)
         rng = np.random.default_rng(0)
-        rows = rng.normal(size=(len(WORDS), 5)).astype("float32")
+        rows = rng.normal(size=(NUM_ROWS, 5)).astype("float32")
         self.embeddings = tf.Variable(rows, name="embeddings")
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
@@ -181,7 +183,7 @@ def preprocessor_module(folder) -> str:
 
 
 class _Tokens(_Reusable):
-    def __init__(self):
+    def __init__(self, num_words):
         super().__init__()
         rng = np.random.default_rng(0)
 
@@ -189,7 +191,7 @@ class _Tokens(_Reusable):
             value = rng.normal(size=shape, scale=0.5).astype("float32")
             return tf.Variable(value, name=name)
 
-        self.rows = variable("encoder/word_embeddings/table", len(WORDS), 6)
+        self.rows = variable("encoder/word_embeddings/table", num_words, 6)
         self.layers = [
             variable(f"encoder/transformer/layer_{i}/kernel", 6, 6)
             for i in range(2)
@@ -210,9 +212,9 @@ class _Tokens(_Reusable):
         return {"pooled_output": pooled, "sequence_output": values}
 
 
-def token_module(folder) -> str:
+def token_module(folder, num_words: int = NUM_ROWS) -> str:
     """A dict of tokens to a dict of features: half of a text pair."""
-    module = _Tokens()
+    module = _Tokens(num_words)
     return _save(module.publish([module.rows, *module.layers]), folder)
 
 

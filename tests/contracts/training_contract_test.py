@@ -1,12 +1,15 @@
-"""What training, saving and exporting promise, for one model a family.
+"""What training, saving, copying and exporting promise, for every encoder.
 
-Random weights and the smallest images: the promises do not depend on what
-the weights are. A new family of encoders adds a line to `FAMILIES`.
+Random weights and the smallest inputs: the promises do not depend on what the
+weights are. A new family of Applications adds a line to `APPLICATIONS`, any
+other kind of encoder a function to `encoders_for_tests.MAKERS`.
 """
 
+import functools
 import os
 import tempfile
 
+import encoders_for_tests
 import keras
 import numpy as np
 import tensorflow as tf
@@ -17,7 +20,7 @@ import tl_keras
 from tl_keras import cards
 from tl_keras.tuning.phases import Phase
 
-FAMILIES = (
+APPLICATIONS = (
     ("ConvNeXtTiny", 32, {}),
     ("DenseNet121", 32, {}),
     ("EfficientNetB0", 32, {}),
@@ -36,62 +39,120 @@ FAMILIES = (
 )
 
 
+def application(name, size, options, folder):
+    return tl_keras.encoders.load(name, size, None, **options)
+
+
+ENCODERS = {
+    **{
+        name: functools.partial(application, name, size, options)
+        for name, size, options in APPLICATIONS
+    },
+    **encoders_for_tests.MAKERS,
+}
+
+
 class TrainingContractTest(parameterized.TestCase):
-    @parameterized.named_parameters(
-        (name, name, size, options) for name, size, options in FAMILIES
-    )
-    def test_frozen_stays_and_copies_answer_alike(self, name, size, options):
-        rng = np.random.default_rng(0)
-        images = rng.integers(0, 256, (8, size, size, 3), "uint8")
-        data = tl_keras.data.from_arrays(
-            train=(images, [0, 1] * 4), validation=False, batch_size=4
+    @parameterized.named_parameters((name, name) for name in ENCODERS)
+    def test_frozen_stays_and_copies_answer_alike(self, name):
+        folder = self.enter_context(tempfile.TemporaryDirectory())
+        encoder = ENCODERS[name](folder)
+        inputs = encoders_for_tests.inputs(encoder.input_spec)
+        model = tl_keras.build(
+            encoder, tl_keras.heads.Classifier(num_classes=2)
         )
-        encoder = tl_keras.encoders.load(name, size, None, **options)
-        head = tl_keras.heads.Classifier(num_classes=2)
-        model = tl_keras.build(encoder, head)
+        data = tf.data.Dataset.from_tensor_slices((inputs, [0, 1] * 4))
         before = _weights(model)
-        phase = Phase(name="top", train="last 1", learning_rate=0.1)
+        train = "last 1" if len(encoder.groups) > 1 else "head"
+        phase = Phase(name="top", train=train, learning_rate=0.1)
         trained = set(phase.groups([*encoder.groups, "head"]))
-        result = tl_keras.fit(model, data, phase, verbose=0)
+        result = tl_keras.fit(
+            model, data.batch(4), phase, verbose=0, range_probe="off"
+        )
         self.assertEqual(set(result.phases[0].groups), trained)
+        with self.subTest("what is frozen stays to the bit"):
+            _check_frozen(self, model, before, trained)
 
-        after = _weights(model)
-        layers = {
-            group: set(names)
-            for group, names in cards.of(model).groups.items()
-        }
-        changed = {
-            layer
-            for layer, values in before.items()
-            if not all(map(np.array_equal, values, after[layer]))
-        }
-        frozen = set().union(
-            *(names for group, names in layers.items() if group not in trained)
-        )
-        self.assertEmpty(changed & frozen)
-        for group in trained:
-            self.assertNotEmpty(changed & layers[group], group)
-
-        answer = np.asarray(model(images, training=False))
-        with tempfile.TemporaryDirectory() as folder:
+        answer = np.asarray(model(inputs, training=False))
+        with self.subTest("a clone answers alike"):
+            clone = keras.models.clone_model(model)
+            clone.set_weights(model.get_weights())
+            np.testing.assert_array_equal(clone(inputs), answer)
+        with self.subTest("a saved model answers alike"):
             path = tl_keras.save(model, os.path.join(folder, "m.keras"))
-            np.testing.assert_array_equal(
-                keras.models.load_model(path)(images, training=False), answer
+            again = tl_keras.load_model(path)
+            np.testing.assert_array_equal(again(inputs), answer)
+            self.assertEqual(cards.of(again), cards.of(model))
+            plain = keras.models.load_model(path)
+            np.testing.assert_array_equal(plain(inputs), answer)
+        with self.subTest("an exported model answers alike"):
+            exported = tl_keras.serving.export(model, f"{folder}/served")
+            served = tf.saved_model.load(str(exported))
+            serve = served.signatures["serving_default"]
+            [argument] = serve.structured_input_signature[1].values()
+            outputs = serve(**{argument.name: _cast(inputs, argument)})
+            np.testing.assert_allclose(
+                outputs["probabilities"],
+                keras.ops.softmax(answer),
+                rtol=1e-4,
+                atol=1e-6,
             )
-            exported = tl_keras.serving.export(model, folder)
-            served = tf.saved_model.load(str(exported)).signatures[
-                "serving_default"
-            ](images=tf.constant(images))
-        np.testing.assert_allclose(
-            served["probabilities"],
-            keras.ops.softmax(answer),
-            rtol=1e-4,
-            atol=1e-6,
+
+    @parameterized.named_parameters(
+        (name, name) for name in encoders_for_tests.MAKERS
+    )
+    def test_trains_in_mixed_precision(self, name):
+        folder = self.enter_context(tempfile.TemporaryDirectory())
+        encoder = ENCODERS[name](folder)
+        model = tl_keras.build(
+            encoder,
+            tl_keras.heads.Classifier(num_classes=2, hidden_units=(4,)),
+            dtype_policy="mixed_bfloat16",
         )
+        inputs = encoders_for_tests.inputs(encoder.input_spec)
+        data = tf.data.Dataset.from_tensor_slices((inputs, [0, 1] * 4))
+        result = tl_keras.fit(
+            model,
+            data.batch(4),
+            Phase(name="full", epochs=2),
+            verbose=0,
+            range_probe="off",
+        )
+        self.assertTrue(np.isfinite(result.history[-1]["loss"]))
+        self.assertEqual(model(inputs).dtype, tf.float32)
+        hidden = model.get_layer("head_hidden1")
+        self.assertEqual(hidden.compute_dtype, "bfloat16")
 
 
-def _weights(model):
-    return {layer.name: layer.get_weights() for layer in model.layers}
+def _check_frozen(test, model, before, trained):
+    after = _weights(model)
+    groups = cards.of(model).groups
+    changed = {
+        unit
+        for unit, values in before.items()
+        if not all(map(np.array_equal, values, after[unit]))
+    }
+    frozen = [
+        n for g, names in groups.items() if g not in trained for n in names
+    ]
+    test.assertEmpty(changed & set(frozen))
+    for group in trained:
+        test.assertNotEmpty(changed & set(groups[group]), group)
+
+
+def _weights(model) -> dict[str, list]:
+    """Values by layer, and of a layer in parts by "LAYER/PART"."""
+    values = {}
+    for layer in model.layers:
+        values[layer.name] = layer.get_weights()
+        for part, weights in getattr(layer, "parts", {}).items():
+            values[f"{layer.name}/{part}"] = [w.numpy() for w in weights]
+    return values
+
+
+def _cast(inputs, argument):
+    # Pixels here are whole numbers, which the signature takes as uint8.
+    return tf.cast(inputs, argument.dtype)
 
 
 if __name__ == "__main__":

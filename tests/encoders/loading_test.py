@@ -7,10 +7,10 @@ from tl_keras import encoders
 
 
 class LoadTest(parameterized.TestCase):
-    def test_names_are_the_forty_applications_and_tiny(self):
+    def test_names_are_the_forty_applications_and_two_more(self):
         names = encoders.names()
-        self.assertLen(names, 41)
-        self.assertEqual(names[-1], "tiny")
+        self.assertLen(names, 42)
+        self.assertEqual(names[-2:], ["minilm", "tiny"])
 
     @parameterized.parameters(("tiny", "tiny"), ("mobilenet", "MobileNet"))
     def test_finds_both_kinds_whatever_the_case(self, name, expected):
@@ -19,7 +19,7 @@ class LoadTest(parameterized.TestCase):
 
     @parameterized.parameters(
         ("MobilNet", "mean 'MobileNet'"),
-        ("hub:path", "no encoders from 'hub'.*from_model"),
+        ("hbu:path", "prefix of the encoder.*mean 'hub'"),
     )
     def test_refuses_names_that_it_does_not_know(self, name, why):
         with self.assertRaisesRegex(ValueError, why):

@@ -55,7 +55,8 @@ def group_indices(model, groups) -> dict[str, int]:
     listed = _positions(groups)
     indices = {}
     for name, inputs in graph.inputs_of(model).items():
-        before = max((indices[one] for one in inputs), default=-1)
+        # A layer that is called twice may read what comes after its first call.
+        before = max((indices.get(one, -1) for one in inputs), default=-1)
         indices[name] = max(listed.get(name, [before]))
     return indices
 

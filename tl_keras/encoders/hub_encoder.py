@@ -172,17 +172,18 @@ class HubEncoder(keras.layers.Layer):
     @property
     def resources(self) -> list:
         """The module's tables and files, which an export has to hold."""
-        return [
+        kinds = (
+            tf.saved_model.experimental.TrackableResource,
+            tf.saved_model.Asset,
+        )
+        found = [
             one
             for one in tf.train.TrackableView(self.saved_model).descendants()
-            if isinstance(
-                one,
-                (
-                    tf.saved_model.experimental.TrackableResource,
-                    tf.saved_model.Asset,
-                ),
-            )
+            if isinstance(one, kinds)
         ]
+        # A module of TensorFlow 1 fills its tables by an object of its own.
+        initializer = getattr(self.saved_model, "initializer", None)
+        return found if initializer is None else [*found, initializer]
 
     @property
     def moving_statistics(self) -> list[tuple]:

