@@ -55,6 +55,17 @@ class DoctorTest(absltest.TestCase):
             ["cifar10/3.0.2", "imagenet_resized/8x8/0.1.0"],
         )
 
+    def test_finds_modules_that_were_fetched_whole(self):
+        # As tensorflow_hub writes them: a folder, and beside it what it is.
+        for name, handle in (("aa", "https://tfhub.dev/b/1"), ("bb", "half")):
+            (self.folder / f"{name}.descriptor.txt").write_text(
+                f"Module: {handle}\nDownload Time: now"
+            )
+        (self.folder / "aa").mkdir()
+        self.assertEqual(
+            doctor.cached_modules(self.folder), ["https://tfhub.dev/b/1"]
+        )
+
     def test_folders_that_are_not_there_hold_nothing(self):
         absent = self.folder / "absent"
         self.assertEqual(doctor.cached_encoders(absent), [])

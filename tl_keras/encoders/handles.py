@@ -75,6 +75,17 @@ def short_name(handle: str) -> str:
     return "module"
 
 
+def cache_folder() -> pathlib.Path:
+    """Where tensorflow_hub keeps what it has fetched.
+
+    Example:
+        >>> cache_folder().name != ""
+        True
+    """
+    chosen = os.environ.get("TFHUB_CACHE_DIR")
+    return pathlib.Path(chosen or f"{tempfile.gettempdir()}/tfhub_modules")
+
+
 def _fetched(handle) -> pathlib.Path:
     hub = _tensorflow_hub()
     if not _is_cached(handle):
@@ -114,10 +125,8 @@ def _tensorflow_hub():
 
 def _is_cached(handle) -> bool:
     """Whether tensorflow_hub has the module, so that it asks no network."""
-    cache = os.environ.get("TFHUB_CACHE_DIR")
-    cache = cache or os.path.join(tempfile.gettempdir(), "tfhub_modules")
     name = hashlib.sha1(handle.encode()).hexdigest()
-    return os.path.isdir(os.path.join(cache, name))
+    return (cache_folder() / name).is_dir()
 
 
 def _unpacked(archive: pathlib.Path) -> pathlib.Path:
