@@ -180,6 +180,37 @@ class ModuleArchivesTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "not the one that the file"):
             tl_keras.load_model(changed)
 
+    def test_what_is_no_fingerprint_is_refused(self):
+        path = self.saved(
+            modules_for_tests.image_module(self.folder / "module")
+        )
+        changed = self._rewritten(
+            path,
+            lambda name, content: (
+                b'{"module": "/"}' if name.endswith("module.json") else content
+            ),
+        )
+        with self.assertRaisesRegex(ValueError, "no fingerprint"):
+            tl_keras.load_model(changed)
+
+    def test_a_module_that_was_trusted_once_is_not_trusted_for_ever(self):
+        module = modules_for_tests.reading_module(
+            self.folder / "reading", __file__
+        )
+        path = self.saved(module)
+        tl_keras.load_model(path, trust_modules=True)
+        saved_models._FOLDERS.clear()
+        with self.assertRaisesRegex(ValueError, "'ReadFile'"):
+            tl_keras.load_model(path)
+
+    def test_a_copy_of_a_module_that_has_changed_is_refused(self):
+        module = modules_for_tests.image_module(self.folder / "module")
+        images = keras.Input((8, 8, 3))
+        model = keras.Model(images, HubEncoder(module)(images))
+        pathlib.Path(module, "assets", "new.txt").write_text("new")
+        with self.assertRaisesRegex(ValueError, "has changed"):
+            keras.models.clone_model(model)
+
     def test_a_missing_module_is_told(self):
         path = self.saved(
             modules_for_tests.image_module(self.folder / "module")

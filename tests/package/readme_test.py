@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 
+import modules_for_tests
 from absl.testing import absltest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -16,7 +17,7 @@ def code_blocks(language):
 
 class ReadmeTest(absltest.TestCase):
     def test_the_python_example_runs(self):
-        [example] = code_blocks("python")
+        example, _ = code_blocks("python")
         lines = [line for line in example.splitlines() if line.strip()]
         self.assertLessEqual(len(lines), 15)
         before = os.getcwd()
@@ -28,6 +29,17 @@ class ReadmeTest(absltest.TestCase):
         self.assertGreater(names["result"].best_score, 0.5)
         self.assertTrue(pathlib.Path("runs/first/model.keras").is_file())
         self.assertTrue(pathlib.Path("serving/first/1").is_dir())
+
+    def test_the_example_of_modules_runs(self):
+        _, example = code_blocks("python")
+        before = os.getcwd()
+        os.chdir(self.create_tempdir().full_path)
+        self.addCleanup(os.chdir, before)
+        modules_for_tests.image_module("models/my_module", size=224)
+        names = {}
+        exec(compile(example, "README.md", "exec"), names)
+        self.assertEqual(list(names["encoder"].groups), ["block_0", "block_1"])
+        self.assertLen(names["model"].trainable_weights, 8)
 
     def test_the_two_commands_are_one_line_each(self):
         for marker in ("first command", "test command"):

@@ -169,6 +169,41 @@ class ImageModuleTest(absltest.TestCase):
         self.assertEqual(result.phases[0].groups, ("head",))
 
 
+class OtherDataTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        folder = self.create_tempdir().full_path
+        module = modules_for_tests.clip_module(f"{folder}/clips")
+        rng = np.random.default_rng(0)
+        self.clips = rng.normal(size=(8, 240), scale=0.1).astype("float32")
+        self.data = self.load(8000)
+        encoder = tl_keras.encoders.load(
+            f"hub:{module}", input_spec=self.data.input_spec
+        )
+        head = tl_keras.heads.Classifier(num_classes=2)
+        self.model = tl_keras.build(encoder, head)
+
+    def load(self, sample_rate, length=240):
+        return tl_keras.data.from_arrays(
+            train=(self.clips[:, :length], [0, 1] * 4), sample_rate=sample_rate
+        )
+
+    def test_of_the_models_form_trains(self):
+        plan = tl_keras.plans.probe_then_full(1, 1)
+        tl_keras.fit(self.model, self.data, plan, verbose=0)
+
+    def test_of_another_form_is_refused_with_both(self):
+        for other in (
+            self.load(16_000),
+            self.load(8000, length=200),
+            tl_keras.data.from_arrays(train=(images(8), [0, 1] * 4)),
+        ):
+            with self.assertRaisesRegex(
+                ValueError, "takes clips of 0.03 s.*input_spec=data.input_spec"
+            ):
+                tl_keras.fit(self.model, other, tl_keras.plans.full(1))
+
+
 class TextModuleTest(absltest.TestCase):
     def setUp(self):
         super().setUp()

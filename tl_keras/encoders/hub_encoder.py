@@ -300,11 +300,17 @@ class HubEncoder(keras.layers.Layer):
         # The module that this process vouched for, and not whatever lies at
         # the handle by now.
         config = dict(config)
-        handle = config.pop("handle")
-        folder = saved_models.folder_of(config.pop("module"))
+        handle, module = config.pop("handle"), config.pop("module")
+        folder = saved_models.folder_of(module)
         for passed_on in ("dtype", "autocast"):
             config.pop(passed_on, None)
         layer = cls(folder, **config)
+        if layer.module != module:
+            raise ValueError(
+                f"The SavedModel in {str(folder)!r} has changed since it was "
+                "loaded, so that a copy of its layer would be another one. "
+                "Load the encoder again."
+            )
         layer.handle = handle
         return layer
 

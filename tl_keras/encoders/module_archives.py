@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import shutil
 import tempfile
 import zipfile
@@ -31,6 +32,13 @@ def adopt(path, *, trust: bool):
 
 def _adopt_one(archive, name, trust):
     entry = json.loads(archive.read(name))
+    if not re.fullmatch("[0-9a-f]{32}", str(entry.get("module"))):
+        raise ValueError(
+            f"{archive.filename!r} is damaged: what names its module is no "
+            f"fingerprint. Got: {entry}."
+        )
+    if saved_models.adopt_kept(entry["module"], trust=trust):
+        return
     beside = str(pathlib.PurePosixPath(name).parent)
     prefix = f"{beside}/{hub_encoder.ASSET_FOLDER}/"
     with tempfile.TemporaryDirectory(prefix="tl_keras-") as folder:

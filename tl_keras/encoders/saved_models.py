@@ -117,15 +117,31 @@ def graph(folder: pathlib.Path) -> saved_model_pb2.SavedModel:
     return content
 
 
+def adopt_kept(module: str, *, trust: bool) -> bool:
+    """Registers a module that an earlier `adopt` has kept, if there is one.
+
+    Args:
+        module: Its fingerprint.
+        trust: As of `adopt`.
+
+    Returns:
+        Whether it is there, whole.
+    """
+    kept = caches.folder("modules") / module
+    if not kept.is_dir() or fingerprint(kept) != module:
+        return False
+    _vouch(kept, module, trust)
+    return True
+
+
 def adopt(folder: pathlib.Path, expected: str, *, trust: bool):
     """Registers a module that came in a file, if it is what it claims to be.
 
-    It is moved into a folder of its own, where later processes find it: below
-    the folder that `TL_KERAS_CACHE` names, else below `~/.cache/tl_keras`; or
-    into a temporary folder where that cannot be written.
+    It is copied into the cache, where later processes find it, or into a
+    temporary folder where that cannot be written.
 
     Args:
-        folder: Where the file was unpacked; emptied.
+        folder: Where the file was unpacked.
         expected: The fingerprint that the file tells.
         trust: Whether it may hold operations that are not known to be
             harmless.
@@ -140,17 +156,21 @@ def adopt(folder: pathlib.Path, expected: str, *, trust: bool):
             "names: it is damaged, or was changed. Expected the fingerprint "
             f"{expected}."
         )
+    _vouch(folder, expected, trust)
+    with _LOCK:
+        _FOLDERS[expected] = _kept(folder, expected)
+
+
+def _vouch(folder, module, trust):
     if not trust:
         safe_operations.check(folder, graph(folder))
     with _LOCK:
-        _FOLDERS[expected] = _kept(folder, expected)
+        _FOLDERS[module] = folder
 
 
 def _kept(folder, expected) -> pathlib.Path:
     kept = caches.folder("modules") / expected
     try:
-        if kept.is_dir() and fingerprint(kept) == expected:
-            return kept
         shutil.rmtree(kept, ignore_errors=True)
         kept.parent.mkdir(parents=True, exist_ok=True)
         beside = pathlib.Path(tempfile.mkdtemp(dir=kept.parent))

@@ -131,6 +131,8 @@ def fit(
     card = cards.of(model)
     if groups is None and card is not None:
         groups = card.groups
+    if card is not None and hasattr(data, "input_spec"):
+        _check_inputs(data.input_spec, card.input_spec)
     resolved = layer_groups.resolve(model, groups)
     with strategies.scope_of(model) as strategy:
         feed = feeds.make(
@@ -187,6 +189,23 @@ def fit(
         trained_parameters=trained,
         frozen_parameters=frozen,
         history=rows.rows,
+    )
+
+
+def _check_inputs(given, taken):
+    """Refuses data of another kind or form than the model takes."""
+    is_alike = given.kind == taken.kind and all(
+        expected in (None, size)
+        for expected, size in zip(taken.shape, given.shape, strict=False)
+    )
+    if is_alike and len(given.shape) == len(taken.shape):
+        rates = {getattr(spec, "sample_rate", 0) for spec in (given, taken)}
+        if len(rates) == 1:
+            return
+    raise ValueError(
+        f"Data and model differ in their inputs. Got: data of {given}, and a "
+        f"model that takes {taken}. Load the encoder for the data: "
+        "`tl_keras.encoders.load(NAME, input_spec=data.input_spec)`."
     )
 
 
