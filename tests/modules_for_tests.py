@@ -300,8 +300,48 @@ def tf1_module(folder) -> str:
             session, [], signature_def_map={"default": signature}
         )
         builder.save()
-    (pathlib.Path(folder) / "tfhub_module.pb").write_bytes(b"\x08\x03")
+    _call_it_hub_format(folder)
     return str(folder)
+
+
+def tf1_text_module(folder, words) -> str:
+    """A row of a table for each word, in the Hub format of TensorFlow 1.
+
+    The words are a file within the module. Row i is 1 at i and 0 elsewhere,
+    and the last one is for all other words.
+    """
+    v1 = tf.compat.v1
+    vocabulary = pathlib.Path(f"{folder}_words.txt")
+    vocabulary.write_text("\n".join(words))
+    with tf.Graph().as_default(), v1.Session() as session:
+        texts = v1.placeholder(tf.string, [None], "texts")
+        path = tf.constant(str(vocabulary))
+        v1.add_to_collection(v1.GraphKeys.ASSET_FILEPATHS, path)
+        rows = np.eye(len(words) + 1, dtype="float32")
+        rows = v1.get_variable("rows", initializer=rows)
+        found = tf.gather(rows, _table(path).lookup(texts))
+        session.run([v1.global_variables_initializer()])
+        session.run([v1.tables_initializer()])
+        builder = v1.saved_model.Builder(str(folder))
+        builder.add_meta_graph_and_variables(
+            session,
+            [],
+            signature_def_map={
+                "default": v1.saved_model.predict_signature_def(
+                    {"texts": texts}, {"default": found}
+                )
+            },
+            main_op=v1.tables_initializer(),
+            assets_collection=v1.get_collection(v1.GraphKeys.ASSET_FILEPATHS),
+        )
+        builder.save()
+    vocabulary.unlink()
+    _call_it_hub_format(folder)
+    return str(folder)
+
+
+def _call_it_hub_format(folder):
+    (pathlib.Path(folder) / "tfhub_module.pb").write_bytes(b"\x08\x03")
 
 
 class _Reading(_Reusable):

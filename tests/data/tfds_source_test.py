@@ -2,7 +2,6 @@
 
 import os
 import time
-import unittest
 import urllib.request
 from unittest import mock
 
@@ -125,18 +124,26 @@ class TlKerasLoudBarks(TlKerasBarks):
     CLIPS = [np.full([5, 2], 2**20)] * 4
 
 
+# Whatever these tests do, they do it without a network.
+PATCHES = (
+    mock.patch.object(
+        requests.Session, "request", side_effect=requests.ConnectionError
+    ),
+    mock.patch.object(
+        urllib.request, "urlopen", side_effect=OSError("no network")
+    ),
+)
+
+
 def setUpModule():
-    # Whatever these tests do, they do it without a network.
-    for patch in (
-        mock.patch.object(
-            requests.Session, "request", side_effect=requests.ConnectionError
-        ),
-        mock.patch.object(
-            urllib.request, "urlopen", side_effect=OSError("no network")
-        ),
-    ):
+    for patch in PATCHES:
         patch.start()
-        unittest.addModuleCleanup(patch.stop)
+
+
+def tearDownModule():
+    # By hand, since pytest does not run what `addModuleCleanup` is told.
+    for patch in PATCHES:
+        patch.stop()
 
 
 class PreparedTest(parameterized.TestCase):

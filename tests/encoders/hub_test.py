@@ -229,8 +229,9 @@ class HubTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "takes text"):
             self.load("text", input_spec=input_specs.ImageSpec(size=8))
         spec = input_specs.AudioSpec(sample_rate=8000, num_samples=10)
-        with self.assertRaisesRegex(ValueError, "tiny.*takes no sound"):
-            encoders.load("tiny", input_spec=spec)
+        for name in ("tiny", "minilm", "preset:bert_tiny_en_uncased"):
+            with self.assertRaisesRegex(ValueError, f"{name}.*takes no sound"):
+                encoders.load(name, input_spec=spec)
 
     def test_the_datas_spec_stands_for_size_and_channels(self):
         spec = input_specs.ImageSpec(size=16, channels=1)

@@ -1,8 +1,10 @@
 """Tests of a classifier as a versioned SavedModel."""
 
 import errno
+import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,13 +12,17 @@ import textwrap
 from unittest import mock
 
 import keras
+import modules_for_tests
 import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 from absl.testing import parameterized
 
 from tl_keras import cards
+from tl_keras import encoders
+from tl_keras import heads
 from tl_keras import input_specs
+from tl_keras import models
 from tl_keras.data import images as data_images
 from tl_keras.serving import savedmodel
 
@@ -102,6 +108,33 @@ class ExportTest(parameterized.TestCase):
             self.assertEqual([name.decode() for name in row], names)
         labels = (path / "assets.extra" / "labels.txt").read_text("utf-8")
         self.assertEqual(labels.splitlines(), names)
+
+    def test_carries_the_table_of_a_module_of_tensorflow_1(self):
+        module = modules_for_tests.tf1_text_module(
+            self.parent / "module", ["good", "bad", "film"]
+        )
+        encoder = encoders.load(f"hub:{module}")
+        texts = tf.constant(["bad", "film", "neither"])
+        np.testing.assert_array_equal(
+            encoder.model(texts), np.eye(4, dtype="float32")[1:]
+        )
+        model = models.build(encoder, heads.Classifier(num_classes=2))
+        expected = keras.ops.softmax(model(texts))
+        exported = savedmodel.export(model, self.directory)
+        shutil.rmtree(module)
+        program = """
+            import sys
+            import tensorflow as tf
+            serve = tf.saved_model.load(sys.argv[1]).signatures
+            texts = tf.constant(["bad", "film", "neither"])
+            answer = serve["serving_default"](texts=texts)
+            print(answer["probabilities"].numpy().tolist())
+        """
+        ran = _run(program, str(exported))
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        np.testing.assert_allclose(
+            json.loads(ran.stdout), expected, rtol=1e-5, atol=1e-7
+        )
 
     def test_stores_each_variable_once(self):
         model = _model()

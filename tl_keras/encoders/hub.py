@@ -173,11 +173,13 @@ def _output_key(layer) -> str | int | None:
         outputs, (dict, list, tuple)
     ):
         return layer.output_key
-    keys = list(outputs) if isinstance(outputs, dict) else range(len(outputs))
+    # The order in which a file gives names is not always the same.
+    by_name = isinstance(outputs, dict)
+    keys = sorted(outputs) if by_name else range(len(outputs))
     usual = [key for key in _USUAL_OUTPUTS if key in keys]
     if usual or len(keys) == 1:
         return usual[0] if usual else list(keys)[0]
-    if layer.per_example and len(keys) == 3 and not isinstance(outputs, dict):
+    if layer.per_example and len(keys) == 3 and not by_name:
         return 1  # YAMNet's scores, embeddings, spectrogram.
     raise ValueError(
         f"The module {layer.handle!r} has several outputs. Got: "

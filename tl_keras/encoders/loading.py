@@ -32,6 +32,8 @@ PREFIXES = {
     "file": "tl_keras.encoders.saved_files",
     "preset": "tl_keras.encoders.presets",
 }
+# Which of them may take sound; only these are told what the data give.
+_FOR_SOUND = ("hub:", "file:")
 
 
 def names() -> list[str]:
@@ -127,7 +129,7 @@ def load(
                 )
             image_size, channels = input_spec.size, input_spec.channels
         elif kind == "audio":
-            if ":" not in name:
+            if not name.startswith(_FOR_SOUND):
                 raise _other_kind(name, "no sound", input_spec)
             options = {**options, "input_spec": input_spec}
     encoder = factory(

@@ -222,7 +222,7 @@ def describe(form) -> str:
         'float32 (None, 3)'
     """
     if isinstance(form, dict):
-        inner = ", ".join(f"{k}: {describe(v)}" for k, v in form.items())
+        inner = ", ".join(f"{k}: {describe(form[k])}" for k in sorted(form))
         return "{" + inner + "}"
     if isinstance(form, (list, tuple)):
         return "[" + ", ".join(map(describe, form)) + "]"
