@@ -51,6 +51,14 @@ TRIALS = {
     ),
     "gradual 2 + 3 x 2": lambda: plans.gradual(2, 2, 3),
     "probe_then_full 2 + 4": lambda: plans.probe_then_full(2, 4),
+    "probe_then_full 2 + 4, batch_norm inference": lambda: (
+        plans.probe_then_full(2, 4, batch_norm="inference")
+    ),
+    "lora 2 + 4": lambda: plans.lora(2, 4),
+    "lora 2 + 4, rank 4": lambda: plans.lora(2, 4, lora_rank=4),
+    "lora 2 + 4, rank 16": lambda: plans.lora(2, 4, lora_rank=16),
+    "lora 2 + 4, rate 1e-3": lambda: plans.lora(2, 4, lora_learning_rate=1e-3),
+    "lora 2 + 4, rate 5e-3": lambda: plans.lora(2, 4, lora_learning_rate=5e-3),
 }
 
 

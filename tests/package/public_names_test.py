@@ -42,7 +42,13 @@ PUBLIC = {
     "tl_keras.heads": ("Classifier",),
     "tl_keras.reports": ("plots", "results"),
     "tl_keras.serving": ("export",),
-    "tl_keras.tuning": ("Phase", "Plan", "plans", "starting_point_penalty"),
+    "tl_keras.tuning": (
+        "Phase",
+        "Plan",
+        "lora",
+        "plans",
+        "starting_point_penalty",
+    ),
 }
 
 

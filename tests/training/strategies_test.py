@@ -26,7 +26,12 @@ images[::2] //= 2
 labels = np.arange(70) % 2
 test = (images[:5], labels[:5])
 
-def trained(name):
+full = tl_keras.plans.probe_then_full(
+    1, 2, batch_norm="inference", starting_point_strength=0.1
+)
+lora = tl_keras.plans.lora(1, 2, lora_rank=3, lora_learning_rate=0.02)
+
+def trained(name, plan):
     with tl_keras.strategy(name) as devices:
         data = tl_keras.data.from_arrays(
             # 64 of 70 examples: no batch is cut short, with one device or two.
@@ -35,14 +40,13 @@ def trained(name):
         encoder = tl_keras.encoders.load("tiny", image_size=16)
         head = tl_keras.heads.Classifier(num_classes=2)
         model = tl_keras.build(encoder, head)
-        plan = tl_keras.plans.probe_then_full(
-            1, 2, batch_norm="inference", starting_point_strength=0.1
-        )
         result = tl_keras.fit(model, data, plan, verbose=0)
         return model, result, devices.num_replicas_in_sync
 
-model, two, replicas = trained("mirrored")
-_, one, _ = trained("none")
+_, two, replicas = trained("mirrored", full)
+_, one, _ = trained("none", full)
+adapted, two_adapted, _ = trained("mirrored", lora)
+plain_adapted, one_adapted, _ = trained("none", lora)
 plain = tl_keras.build(
     tl_keras.encoders.load("tiny", image_size=16),
     tl_keras.heads.Classifier(num_classes=2),
@@ -80,6 +84,19 @@ print(json.dumps({
     "replicas": replicas,
     "one": one.history,
     "two": two.history,
+    "one_adapted": one_adapted.history,
+    "two_adapted": two_adapted.history,
+    "apart": max(
+        float(np.abs(ours - theirs).max())
+        for ours, theirs in zip(
+            adapted.get_weights(), plain_adapted.get_weights(), strict=True
+        )
+    ),
+    "replicas_apart": max(
+        float(np.abs(parts[0] - parts[1]).max())
+        for weight in adapted.weights
+        for parts in [[part.numpy() for part in weight.value.values]]
+    ),
     "refused": refused,
     "ragged": ragged.history,
     "finite": finite,
@@ -109,6 +126,16 @@ class MirroredTest(absltest.TestCase):
             self.assertAlmostEqual(one["loss"], two["loss"], places=5)
             self.assertAlmostEqual(one["val_loss"], two["val_loss"], places=3)
             self.assertEqual(one["val_accuracy"], two["val_accuracy"])
+
+    def test_two_replicas_move_adapters_as_one_device_does(self):
+        for one, two in zip(
+            self.answer["one_adapted"], self.answer["two_adapted"], strict=True
+        ):
+            self.assertAlmostEqual(one["loss"], two["loss"], places=4)
+            self.assertEqual(one["val_accuracy"], two["val_accuracy"])
+        self.assertLess(self.answer["apart"], 1e-3)
+        # The copies of a weight on both are one and the same.
+        self.assertEqual(self.answer["replicas_apart"], 0.0)
 
     def test_a_model_built_outside_is_refused_in_a_sentence(self):
         self.assertRegex(self.answer["refused"], "built outside.*one `with")

@@ -53,6 +53,10 @@ class PhaseTest(parameterized.TestCase):
         ("label_smoothing", 1.0),
         ("patience", 0),
         ("batch_norm", "freeze"),
+        ("lora_rank", 0),
+        ("lora_alpha", 0.0),
+        # Without a rank there is nothing to scale.
+        ("lora_alpha", 8.0),
     )
     def test_a_value_out_of_range_is_refused_at_once(self, field, value):
         with self.assertRaisesRegex(ValueError, field):
@@ -79,6 +83,7 @@ class PlansTest(parameterized.TestCase):
         ("gradual", ["head", "last 1", "last 2", "last 3"]),
         ("full", ["all"]),
         ("probe_then_full", ["head", "all"]),
+        ("lora", ["head", "all"]),
     )
     def test_has_the_phases_of_its_name(self, name, trains):
         plan = plans.make(name)
@@ -90,6 +95,11 @@ class PlansTest(parameterized.TestCase):
         for phase in plan.phases:
             self.assertEqual(phase.weight_decay, 0.5)
             self.assertEqual(phase.batch_norm, "inference")
+
+    def test_only_the_second_phase_of_lora_has_adapters(self):
+        head, adapted = plans.make("lora", lora_rank=4, lora_alpha=8.0).phases
+        self.assertEqual((head.lora_rank, head.lora_alpha), (None, None))
+        self.assertEqual((adapted.lora_rank, adapted.lora_alpha), (4, 8.0))
 
     def test_an_unknown_plan_or_option_is_named_with_the_list(self):
         with self.assertRaisesRegex(ValueError, "Did you mean 'gradual'"):

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tl_keras import checks
+from tl_keras.tuning import lora
 
 _SAID_BY_THE_PHASE = (
     "learning_rate",
@@ -88,7 +89,7 @@ def group_factors(phase, names, trained) -> dict[str, float]:
 
 
 def make(
-    phase, rate, settings, *, scale_loss: bool = False
+    phase, rate, settings, adapters=(), *, scale_loss: bool = False
 ) -> keras.optimizers.Optimizer:
     """An optimizer with a rate factor and a weight decay for each variable.
 
@@ -101,6 +102,8 @@ def make(
         phase: A `Phase`.
         rate: Learning rate: a number or a schedule.
         settings: List of `(variable, rate factor, weight decay)`.
+        adapters: `lora.Adapter`s whose `a` and `b` are among the variables in
+            place of their kernels.
         scale_loss: Whether the model computes in float16, whose small
             gradients need a scaled loss.
 
@@ -112,7 +115,10 @@ def make(
     """
     kind, options = _kind_and_options(phase)
     factors = {}
-    optimizer = _with_factors(kind, factors, phase.clip_norm)(
+    kind = _with_factors(kind, factors, phase.clip_norm)
+    if adapters:
+        kind = lora.optimizer_class(kind, adapters)
+    optimizer = kind(
         **{**options, **phase.optimizer_options},
         learning_rate=rate,
         # Muon has a weight decay by default; it is applied here, by variable.

@@ -14,6 +14,9 @@ from tl_keras.training import optimizers
 from tl_keras.training import replica_means
 from tl_keras.training import seeds
 from tl_keras.training.training_model import TrainingModel
+from tl_keras.tuning import freezing
+from tl_keras.tuning import kernels
+from tl_keras.tuning import lora
 from tl_keras.tuning.groups import LayerGroups
 
 
@@ -27,8 +30,9 @@ class PhaseResult:
         seconds: How long it took, validation included.
         epochs: How many epochs it had.
         best_score: Its best value of `monitor`, or None without one.
-        trained_parameters: Number of parameters that trained.
-        frozen_parameters: Number of all others.
+        trained_parameters: Number of parameters that trained, those of
+            adapters among them.
+        frozen_parameters: Number of all others of the model.
     """
 
     name: str
@@ -71,7 +75,7 @@ class PhaseTraining:
     verbose: int
 
     def check(self, phase, monitor) -> list:
-        """The weights that a phase trains.
+        """What a phase trains: weights of the model, and adapters'.
 
         Args:
             phase: A `Phase`.
@@ -80,15 +84,7 @@ class PhaseTraining:
         Raises:
             ValueError: If the phase could not be carried out.
         """
-        self._check_modules(phase)
-        training_model = self._training_model(phase)
-        if not training_model.trainable_weights:
-            raise ValueError(
-                f"Nothing trains in phase {phase.name!r}: its groups "
-                f"{phase.groups(self.groups.names)} have no trainable "
-                "weights. Layers with `trainable=False` stay frozen."
-            )
-        self._check_batch_norm(phase)
+        trained = freezing.choose(phase, self.groups)
         self._check_anchor(phase)
         if phase.patience is not None and monitor is None:
             raise ValueError(
@@ -96,9 +92,9 @@ class PhaseTraining:
                 "validation score, and there is no validation data. Leave "
                 "`patience` out, or give validation data."
             )
-        self._optimizer(phase, training_model)
+        _, variables = self._optimizer(phase, trained)
         self.feed.train(phase, 0, 1)
-        return training_model.trainable_weights
+        return variables
 
     def run(self, phase, best, rows) -> PhaseResult:
         """Trains one phase.
@@ -114,19 +110,19 @@ class PhaseTraining:
         began = time.perf_counter()
         first_epoch = len(rows.rows)
         rows.phase_name = phase.name
-        training_model = self._training_model(phase)
-        trained, frozen = count_parameters(
-            training_model.trainable_weights, self.model
-        )
+        trained = freezing.choose(phase, self.groups)
+        optimizer, variables = self._optimizer(phase, trained)
+        moving, resting = count_parameters(variables, self.model)
         if self.verbose:
             print(
                 f"Phase {phase.name!r} trains "
-                f"{', '.join(phase.groups(self.groups.names))}: {trained:,} "
-                f"of {trained + frozen:,} parameters.",
+                f"{', '.join(phase.groups(self.groups.names))}: {moving:,} "
+                f"of {moving + resting:,} parameters.",
                 flush=True,
             )
+        training_model = self._training_model(phase, trained)
         training_model.compile(
-            optimizer=self._optimizer(phase, training_model),
+            optimizer=optimizer,
             loss=self.loss,
             metrics=list(self.metrics),
             # XLA made training several times slower on CPUs, and fails under
@@ -156,42 +152,9 @@ class PhaseTraining:
             seconds=time.perf_counter() - began,
             epochs=len(rows.rows) - first_epoch,
             best_score=best.phase_score,
-            trained_parameters=trained,
-            frozen_parameters=frozen,
+            trained_parameters=moving,
+            frozen_parameters=resting,
         )
-
-    def _check_modules(self, phase):
-        for group in phase.groups(self.groups.names):
-            for member in self.groups.members[group]:
-                reason = getattr(member.operation, "frozen_because", None)
-                if reason and member.weights:
-                    raise ValueError(
-                        f"Phase {phase.name!r} trains the group {group!r}, "
-                        f"whose module {member.operation.name!r} cannot: "
-                        f"{reason}. Train other groups: with the plan "
-                        "`linear_probe` the head alone."
-                    )
-
-    def _check_batch_norm(self, phase):
-        if phase.batch_norm == "train":
-            return
-        for group in phase.groups(self.groups.names):
-            for member in self.groups.members[group]:
-                operation = member.operation
-                within = graph.layers_within(operation)
-                if not isinstance(
-                    operation, keras.layers.BatchNormalization
-                ) and any(
-                    isinstance(layer, keras.layers.BatchNormalization)
-                    for layer in within
-                ):
-                    raise ValueError(
-                        f"Phase {phase.name!r} keeps BatchNormalization in "
-                        f"inference mode, but layer {operation.name!r} of "
-                        f"group {group!r} calls one inside of itself, out of "
-                        "reach. Freeze that group, or train with "
-                        "`batch_norm='train'`."
-                    )
 
     def _check_anchor(self, phase):
         if phase.starting_point_strength and len(self.groups.names) < 2:
@@ -201,60 +164,69 @@ class PhaseTraining:
                 "Name the encoder's layers and the head's by `groups`."
             )
 
-    def _training_model(self, phase) -> TrainingModel:
-        trained_groups = phase.groups(self.groups.names)
-        members = [
-            member
-            for group in trained_groups
-            for member in self.groups.members[group]
-            if not _stays_frozen(member.operation, phase)
-        ]
-        # Of these, a module some parts of which are frozen runs frozen.
-        in_part = {
-            id(member.operation)
-            for group in self.groups.names
-            if group not in trained_groups
-            for member in self.groups.members[group]
-        }
-        weights = [w for member in members for w in member.trainable_weights]
+    def _training_model(self, phase, trained) -> TrainingModel:
         anchored = {}
         if phase.starting_point_strength:
             anchored = {
-                id(w): w for w in weights if id(w) in self.starting_point
+                id(weight): weight
+                for weight in trained.weights
+                if id(weight) in self.starting_point
             }
         return TrainingModel(
             self.network,
-            [
-                member.operation
-                for member in members
-                if id(member.operation) not in in_part
-                and not _runs_frozen(member.operation, phase)
-            ],
-            weights,
+            trained.operations,
+            trained.weights,
             model=self.model,
             anchored=anchored.values(),
             starting_point=[self.starting_point[key] for key in anchored],
             strength=phase.starting_point_strength,
         )
 
-    def _optimizer(self, phase, training_model):
-        factors = optimizers.group_factors(
-            phase, self.groups.names, phase.groups(self.groups.names)
-        )
-        settings = {}
-        for group, factor in factors.items():
-            for member in self.groups.members[group]:
-                for weight in member.trainable_weights:
-                    decay = phase.weight_decay if _decays(weight) else 0.0
-                    settings[id(weight)] = (weight, factor, decay)
-        return optimizers.make(
+    def _optimizer(self, phase, trained) -> tuple:
+        """The optimizer of a phase, and the variables that it moves."""
+        adapters = []
+        if trained.adapted:
+            adapters = lora.adapters_for(
+                trained.adapted,
+                phase.lora_rank,
+                phase.lora_alpha,
+                seed=self.seed,
+            )
+        variables = lora.trained_variables(trained.weights, adapters)
+        factors = self._rate_factors(phase, adapters)
+        optimizer = optimizers.make(
             phase,
             optimizers.learning_rate(phase, *self._steps(phase)),
-            [settings[id(w)] for w in training_model.trainable_weights],
+            [
+                (
+                    variable,
+                    factors[id(variable)],
+                    phase.weight_decay if kernels.is_kernel(variable) else 0.0,
+                )
+                for variable in variables
+            ],
+            adapters,
             scale_loss=any(
                 layer.compute_dtype == "float16" for layer in self.model.layers
             ),
         )
+        return optimizer, variables
+
+    def _rate_factors(self, phase, adapters) -> dict[int, float]:
+        """From the id of each variable to its share of the head's rate."""
+        by_group = optimizers.group_factors(
+            phase, self.groups.names, phase.groups(self.groups.names)
+        )
+        factors = {
+            id(weight): factor
+            for group, factor in by_group.items()
+            for member in self.groups.members[group]
+            for weight in member.weights
+        }
+        for adapter in adapters:
+            factor = factors[id(adapter.kernel)]
+            factors[id(adapter.a)] = factors[id(adapter.b)] = factor
+        return factors
 
     def _steps(self, phase) -> tuple[int, int]:
         """Steps of an epoch, and of the whole phase."""
@@ -288,25 +260,6 @@ class PhaseTraining:
         return callbacks
 
 
-def _stays_frozen(operation, phase) -> bool:
-    """Whether an operation of a group that trains is frozen all the same."""
-    if not getattr(operation, "trainable", True):
-        return True
-    return phase.batch_norm == "inference" and isinstance(
-        operation, keras.layers.BatchNormalization
-    )
-
-
-def _runs_frozen(operation, phase) -> bool:
-    """Whether an operation that trains runs in inference mode all the same.
-
-    A module's own BatchNormalization is out of reach: where it is not to see
-    the batch, the module as a whole runs in inference mode.
-    """
-    is_module = bool(graph.parts_of(operation))
-    return is_module and phase.batch_norm == "inference"
-
-
 def _module_state(training_model) -> list:
     """What modules in training mode move by themselves, e.g. statistics."""
     return [
@@ -318,26 +271,21 @@ def _module_state(training_model) -> list:
     ]
 
 
-def _decays(weight) -> bool:
-    """Whether weight decay applies: to kernels, not to vectors of a scale.
-
-    Biases and the gamma and beta of every normalisation are vectors, and so
-    are the learned scales of a layer or block.
-    """
-    return len(weight.shape) > 1
-
-
-def count_parameters(trained_weights, model) -> tuple[int, int]:
-    """Numbers of parameters that train and that do not.
+def count_parameters(variables, model) -> tuple[int, int]:
+    """Numbers of parameters that train, and of all others of a model.
 
     Args:
-        trained_weights: The weights of `model` that train, each at least
-            once.
+        variables: What trains, each at least once: weights of `model`, and
+            what its adapters have.
         model: A `keras.Model`.
     """
-    distinct = {id(weight): weight for weight in trained_weights}
-    trained = sum(math.prod(w.shape) for w in distinct.values())
-    return trained, sum(math.prod(w.shape) for w in model.weights) - trained
+    trained = {id(variable): variable for variable in variables}
+    others = [w for w in model.weights if id(w) not in trained]
+    return _count(trained.values()), _count(others)
+
+
+def _count(variables) -> int:
+    return sum(math.prod(variable.shape) for variable in variables)
 
 
 def _early_stopping(phase, monitor) -> list:

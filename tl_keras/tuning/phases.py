@@ -60,6 +60,16 @@ class Phase:
             respect. A TF Hub module is one call with one mode: where not all
             of its parts train, or with `"inference"`, it runs in inference
             mode, and the weights of what trains move all the same.
+        lora_rank: None trains weights themselves. With a number, the
+            encoder's kernels move by low-rank adapters (LoRA) of that rank:
+            products of two thin matrices, which alone train beside the head.
+            All else of the encoder rests: biases, scales, and kernels with a
+            constraint or with no more entries than their adapter would have;
+            BatchNormalization and TF Hub modules run in inference mode. The
+            kernels hold the sum at every step, so that the model is always an
+            ordinary one. Rates and weight decay are the adapters'.
+        lora_alpha: The products are scaled by `lora_alpha / lora_rank`; None
+            is the rank.
 
     Example:
         >>> Phase(name="head", train="head", epochs=5).learning_rate
@@ -91,6 +101,8 @@ class Phase:
     patience: int | None = None
     starting_point_strength: float = 0.0
     batch_norm: str = "train"
+    lora_rank: int | None = None
+    lora_alpha: float | None = None
 
     def __post_init__(self):
         checks.instance(self.name, str, name="phase.name")
@@ -151,6 +163,20 @@ class Phase:
         checks.one_of(
             self.batch_norm, BATCH_NORM_MODES, name="phase.batch_norm"
         )
+        if self.lora_rank is not None:
+            checks.integer(self.lora_rank, name="phase.lora_rank", low=1)
+        if self.lora_alpha is not None:
+            checks.in_range(
+                self.lora_alpha,
+                name="phase.lora_alpha",
+                low=0.0,
+                include_low=False,
+            )
+            if self.lora_rank is None:
+                raise ValueError(
+                    "`phase.lora_alpha` scales adapters, and there are none. "
+                    f"Got: {self.lora_alpha}, and no `lora_rank`. Give both."
+                )
 
     def groups(self, names) -> tuple[str, ...]:
         """The names of the groups that train.

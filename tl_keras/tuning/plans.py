@@ -180,6 +180,60 @@ def probe_then_full(
     )
 
 
+def lora(
+    head_epochs: int = 5,
+    lora_epochs: int = 10,
+    lora_rank: int = 8,
+    lora_alpha: float | None = None,
+    top: str | tuple[str, ...] = "all",
+    head_learning_rate: float = 1e-2,
+    lora_learning_rate: float = 3e-3,
+    **options,
+) -> Plan:
+    """The head first, then it and low-rank adapters of the encoder.
+
+    The choice for large encoders and little data: what can change of a kernel
+    is a product of two thin matrices, a few percent of its entries, and
+    biases and normalisations stay as they are.
+
+    Args:
+        head_epochs: Epochs of the first phase.
+        lora_epochs: Epochs of the second phase.
+        lora_rank: Rank of the adapters in the second phase.
+        lora_alpha: The adapters are scaled by `lora_alpha / lora_rank`; None
+            is the rank.
+        top: What trains in the second phase, as in `Phase.train`.
+        head_learning_rate: Peak rate of the head in the first phase.
+        lora_learning_rate: Peak rate in the second phase.
+        **options: Further fields of `Phase` for both phases.
+
+    Returns:
+        A `Plan` of two phases, `head` and `lora`.
+
+    Example:
+        >>> [phase.lora_rank for phase in lora(lora_rank=4).phases]
+        [None, 4]
+
+    Reference:
+        Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR
+        2022, https://arxiv.org/abs/2106.09685
+    """
+    adapters = {"lora_rank": lora_rank, "lora_alpha": lora_alpha}
+    return Plan(
+        "lora",
+        [
+            _head_phase(head_epochs, head_learning_rate, options),
+            _tuning_phase(
+                "lora",
+                top,
+                lora_epochs,
+                lora_learning_rate,
+                {**options, **adapters},
+            ),
+        ],
+    )
+
+
 def names() -> list[str]:
     """The names that `make` takes.
 
@@ -220,7 +274,14 @@ def make(name: str, /, **options) -> Plan:
 
 
 _PLANS = registry.Registry("plan")
-for _factory in (linear_probe, head_then_top, gradual, full, probe_then_full):
+for _factory in (
+    linear_probe,
+    head_then_top,
+    gradual,
+    full,
+    probe_then_full,
+    lora,
+):
     _PLANS.add(_factory.__name__, _factory)
 
 
