@@ -69,6 +69,21 @@ class InRangeTest(parameterized.TestCase):
             checks.in_range(value, name="rate")
 
 
+class IntervalTest(parameterized.TestCase):
+    def test_is_given_back_as_a_pair(self):
+        self.assertEqual(checks.interval([-1, 1.5], name="x"), (-1, 1.5))
+
+    @parameterized.parameters((1.0,), ((1.0,),), ((0, 1, 2),), (("a", 1),))
+    def test_needs_two_numbers(self, value):
+        with self.assertRaisesRegex(TypeError, "number"):
+            checks.interval(value, name="x")
+
+    @parameterized.parameters(((1, 1),), ((2, 1),), ((0, float("nan")),))
+    def test_needs_the_lower_first_and_both_finite(self, value):
+        with self.assertRaisesRegex(ValueError, r"x\[1\]"):
+            checks.interval(value, name="x")
+
+
 class IntegerTest(parameterized.TestCase):
     def test_returns_the_number(self):
         self.assertEqual(checks.integer(3, name="epochs", low=3), 3)

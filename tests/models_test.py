@@ -165,6 +165,36 @@ class OutputsAreLogitsTest(absltest.TestCase):
                 models.outputs_are_logits(self.model(last)), expected
             )
 
+    def test_is_seen_from_an_operation_that_is_no_layer(self):
+        inputs = keras.Input((3,))
+        logits = keras.layers.Dense(2)(inputs)
+        for probabilities in (
+            keras.ops.softmax(logits),
+            keras.activations.softmax(logits),
+            keras.layers.Activation("linear")(keras.ops.softmax(logits)),
+        ):
+            model = keras.Model(inputs, probabilities)
+            self.assertFalse(models.outputs_are_logits(model))
+            nested = keras.Sequential([keras.Input((3,)), model])
+            self.assertFalse(models.outputs_are_logits(nested))
+        scaled = keras.Model(inputs, keras.ops.multiply(logits, 2.0))
+        with self.assertRaisesRegex(ValueError, "multiply"):
+            models.outputs_are_logits(scaled)
+
+    def test_is_seen_in_a_subclass_and_in_a_nested_model(self):
+        inner = self.model(keras.layers.Dense(2))
+        self.assertTrue(models.outputs_are_logits(self.model(inner)))
+
+        class Own(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.end = keras.layers.Dense(2, activation="softmax")
+
+            def call(self, inputs):
+                return self.end(inputs)
+
+        self.assertFalse(models.outputs_are_logits(Own()))
+
     def test_is_an_error_where_it_cannot_be_seen(self):
         with self.assertRaisesRegex(ValueError, "ReLU"):
             models.outputs_are_logits(self.model(keras.layers.ReLU()))

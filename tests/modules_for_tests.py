@@ -344,6 +344,31 @@ def _call_it_hub_format(folder):
     (pathlib.Path(folder) / "tfhub_module.pb").write_bytes(b"\x08\x03")
 
 
+class _Writer(tf.saved_model.experimental.TrackableResource):
+    """Writes a file when the module that holds it is loaded."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+        self.made = self.resource_handle
+
+    def _create_resource(self):
+        return tf.raw_ops.MutableHashTableV2(
+            key_dtype=tf.string, value_dtype=tf.float32
+        )
+
+    def _initialize(self):
+        tf.io.write_file(self.path, "written")
+        return tf.constant(1.0)
+
+
+def writing_module(folder, path) -> str:
+    """Looks like an image module, and writes a file when it is loaded."""
+    module = _Reading(str(path)).publish([])
+    module.writer = _Writer(str(path))
+    return _save(module, folder)
+
+
 class _Reading(_Reusable):
     def __init__(self, path):
         super().__init__()

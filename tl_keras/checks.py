@@ -103,6 +103,28 @@ def share(value, *, name: str):
     return in_range(value, name=name, low=0.0, high=1.0, include_high=False)
 
 
+def interval(value, *, name: str) -> tuple[float, float]:
+    """Returns `value` as a pair if it is two finite numbers, the lower first.
+
+    Raises:
+        TypeError: If `value` is no pair, or of something else than numbers.
+        ValueError: If one is NaN or infinite, or the second is not above the
+            first.
+
+    Example:
+        >>> interval((0, 1), name="input_range")
+        (0, 1)
+    """
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise TypeError(
+            f"`{name}` must be two numbers. Got: {value!r}. Expected the "
+            "lowest and the highest, e.g. (0, 1)."
+        )
+    low = in_range(value[0], name=f"{name}[0]")
+    high = in_range(value[1], name=f"{name}[1]", low=low, include_low=False)
+    return low, high
+
+
 def integer(value, *, name: str, low: int = 0):
     """Returns `value` if it is a whole number of at least `low`.
 

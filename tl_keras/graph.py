@@ -80,6 +80,25 @@ def producer_of(tensor):
     return tensor._keras_history.operation
 
 
+def end_of(model):
+    """The operation that gives a model's first output.
+
+    Args:
+        model: A Functional or Sequential `keras.Model`. Where a nested model
+            gives it, the operation is one of its own.
+
+    Example:
+        >>> import keras
+        >>> layers = [keras.Input((2,)), keras.layers.ReLU(name="r")]
+        >>> end_of(keras.Sequential(layers)).name
+        'r'
+    """
+    operation = model
+    while is_functional(opened(operation)):
+        operation = producer_of(opened(operation).outputs[0])
+    return operation
+
+
 def is_functional(operation) -> bool:
     """Whether `operation` is a model with a graph of its own."""
     return hasattr(operation, "_nodes_by_depth")

@@ -119,22 +119,44 @@ def outputs_are_logits(model) -> bool:
     """
     if cards.of(model) is not None:
         return True
-    for layer in reversed(model.layers):
-        activation = getattr(layer, "activation", None)
+    first = None
+    for operation in _backwards(model):
+        first = first or operation
+        activation = getattr(operation, "activation", None)
         name = getattr(activation, "__name__", None)
-        if isinstance(layer, keras.layers.Softmax) or name in _DISTRIBUTIONS:
+        # `keras.ops.softmax` is no layer, and of a class of the same name.
+        kind = type(operation).__name__.lower()
+        if name in _DISTRIBUTIONS or kind in _DISTRIBUTIONS:
             return False
-        # A linear Activation may be there to make a softmax float32: then
-        # the layer before it tells.
-        if name != "linear" or not isinstance(layer, keras.layers.Activation):
-            break
-    if name == "linear" or layer is not model.layers[-1]:
-        return True
+        if name == "linear":
+            # A linear Activation may be there to make a softmax float32: then
+            # what comes before it tells.
+            if isinstance(operation, keras.layers.Activation):
+                continue
+            return True
+        if operation is not first and isinstance(operation, keras.layers.Layer):
+            return True
+        break
     raise ValueError(
         "Whether the model gives logits or probabilities cannot be seen from "
-        f"its last layer. Got: {layer.name!r} ({type(layer).__name__}). "
-        "Expected a Dense layer, an Activation or a Softmax."
+        f"its last layer. Got: {operation.name!r} ({type(operation).__name__}"
+        "). Expected a Dense layer, an Activation or a Softmax."
     )
+
+
+def _backwards(model):
+    """A model's operations from its output on, as far as they are a chain."""
+    if not graph.is_functional(graph.opened(model)):
+        yield from reversed(model.layers)
+        return
+    producers = {
+        id(operation): made_by for operation, made_by in graph.operations(model)
+    }
+    operation = graph.end_of(model)
+    while operation is not None:
+        yield operation
+        before = producers.get(id(operation), ())
+        operation = before[0] if len(before) == 1 else None
 
 
 def save(model, path) -> pathlib.Path:
@@ -218,7 +240,7 @@ def load_model(path, *, trust_modules: bool = False) -> keras.Model:
 
 def _keras_path(path) -> pathlib.Path:
     checks.instance(path, (str, os.PathLike), name="path")
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).expanduser()
     if path.suffix != ".keras":
         raise ValueError(
             f"`path` must end in '.keras'. Got: {str(path)!r}. Rename it, or "

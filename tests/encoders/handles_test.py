@@ -98,6 +98,25 @@ class HandlesTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "module.tar.gz.*unpacked"):
             handles.resolve(archive)
 
+    def test_a_damaged_archive_is_named(self):
+        path = self.archive(inside=".")
+        content = bytearray(path.read_bytes())
+        # Behind the last block that tar reads, before gzip's checksum.
+        content[-8] ^= 0xFF
+        path.write_bytes(content)
+        with self.assertRaisesRegex(ValueError, "cannot be unpacked.*CRC"):
+            handles.resolve(str(path))
+        self.assertEmpty(list((self.folder / "cache").rglob("*.pb")))
+
+    def test_a_cache_that_cannot_be_written_is_told(self):
+        path = self.archive(inside=".")
+        (self.folder / "file").write_text("")
+        with mock.patch.dict(
+            os.environ, {"TL_KERAS_CACHE": f"{self.folder}/file"}
+        ):
+            with self.assertRaisesRegex(OSError, "TL_KERAS_CACHE"):
+                handles.resolve(str(path))
+
     def test_an_archive_without_a_module_is_named(self):
         path = self.folder / "empty.tar.gz"
         with tarfile.open(path, "w:gz") as packed:

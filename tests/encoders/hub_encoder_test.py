@@ -115,6 +115,42 @@ class HubEncoderTest(parameterized.TestCase):
         symbolic = layer(keras.Input((400,)))
         self.assertEqual(symbolic.shape, (None, 3, 7))
 
+    def module_with(self, name, **signatures):
+        """A module whose `__call__` was traced as told."""
+
+        class Own(tf.Module):
+            @tf.function
+            def __call__(self, images, training=None):
+                mean = tf.reduce_mean(images, [1, 2])
+                return mean + 1.0 if training else mean
+
+        module, spec = Own(), tf.TensorSpec([None, 4, 4, 3])
+        module.__call__.get_concrete_function(spec, **signatures)
+        folder = self.create_tempdir(name).full_path
+        tf.saved_model.save(module, folder, signatures={})
+        return folder
+
+    def test_training_that_was_left_out_is_left_out(self):
+        layer = HubEncoder(self.module_with("default"))
+        images = np.ones((1, 4, 4, 3), "float32")
+        np.testing.assert_array_equal(layer(images, training=True), [[1.0] * 3])
+
+    def test_a_module_for_training_alone_is_refused(self):
+        folder = self.module_with("only", training=True)
+        with self.assertRaisesRegex(ValueError, "`training=True` alone"):
+            HubEncoder(folder)
+
+    def test_a_call_of_no_tensor_is_no_call(self):
+        class Own(tf.Module):
+            @tf.function(input_signature=[])
+            def __call__(self):
+                return tf.constant(1.0)
+
+        folder = self.create_tempdir().full_path
+        tf.saved_model.save(Own(), folder, signatures={})
+        with self.assertRaisesRegex(ValueError, "cannot be called"):
+            HubEncoder(folder)
+
     def test_inputs_of_another_form_are_refused_with_both_forms(self):
         with self.assertRaisesRegex(
             ValueError, r"\(6, 9, 9, 3\).*Expected: float32 \(None, 8, 8, 3\)"

@@ -225,6 +225,21 @@ class HubTest(parameterized.TestCase):
         with self.assertRaisesRegex(TypeError, "alpha"):
             encoders.load(f"hub:{self.folder}/image", alpha=0.5)
 
+    @parameterized.parameters(
+        ("image", {"image_size": 0}, "image_size.*too small"),
+        ("image", {"sample_rate": 0}, "sample_rate.*for others"),
+        ("image", {"input_range": (1.0, 1.0)}, "input_range"),
+        ("image", {"output_key": "x"}, "one output.*'x'"),
+        ("waveform", {"sample_rate": 0}, "sample_rate.*too small"),
+    )
+    def test_values_out_of_range_are_refused(self, module, options, why):
+        with self.assertRaisesRegex(ValueError, why):
+            self.load(module, **options)
+
+    def test_no_channels_are_refused(self):
+        with self.assertRaisesRegex(ValueError, "channels"):
+            encoders.load("tiny", channels=0)
+
     def test_data_of_another_kind_are_refused(self):
         with self.assertRaisesRegex(ValueError, "takes text"):
             self.load("text", input_spec=input_specs.ImageSpec(size=8))
@@ -243,6 +258,8 @@ class HubTest(parameterized.TestCase):
     def test_nothing_at_the_path(self):
         with self.assertRaisesRegex(FileNotFoundError, "nowhere"):
             encoders.load("hub:nowhere/at/all")
+        with self.assertRaisesRegex(ValueError, "No module is named"):
+            encoders.load("hub:")
 
     def test_clones_and_plain_keras_see_one_layer(self):
         encoder = self.load("image")

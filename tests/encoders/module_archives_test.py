@@ -155,6 +155,174 @@ class ModuleArchivesTest(parameterized.TestCase):
         )
         self._assert_refused(module, "not its own")
 
+    def test_what_runs_while_loading_is_seen_under_any_name(self):
+        written = self.folder / "written"
+        module = pathlib.Path(
+            modules_for_tests.writing_module(self.folder / "module", written)
+        )
+        self._assert_refused(module, "WriteFile")
+        # Not among the functions that the file lists, and called all the same.
+        content = saved_models.graph(module)
+        [graph] = content.meta_graphs
+        objects = graph.object_graph_def
+        [started] = {
+            child.node_id
+            for node in objects.nodes
+            for child in node.children
+            if child.local_name == "_initialize"
+        }
+        [name] = objects.nodes[started].function.concrete_functions
+        objects.nodes[
+            started
+        ].bare_concrete_function.concrete_function_name = name
+        del objects.concrete_functions[name]
+        (module / "saved_model.pb").write_bytes(content.SerializeToString())
+        self._assert_refused(module, "WriteFile")
+        self.assertFalse(written.exists())
+
+    def test_a_table_is_asked_for_its_file_whoever_fills_it(self):
+        words = self.folder / "words.txt"
+        words.write_text("a\nb\n")
+
+        class Filling(tf.Module):
+            def __init__(self):
+                super().__init__()
+                self.asset = tf.saved_model.Asset(str(words))
+                self.fill = tf.function(self._fill, input_signature=[])
+
+            def _fill(self):
+                table = tf.raw_ops.AnonymousHashTable(
+                    key_dtype=tf.int64, value_dtype=tf.string
+                )
+                tf.raw_ops.InitializeTableFromTextFileV2(
+                    table_handle=table,
+                    filename=self.asset.asset_path,
+                    key_index=-1,
+                    value_index=-2,
+                    vocab_size=-1,
+                    delimiter="\t",
+                )
+                return tf.raw_ops.LookupTableExportV2(
+                    table_handle=table, Tkeys=tf.int64, Tvalues=tf.string
+                )[1]
+
+            @tf.function(input_signature=[tf.TensorSpec([None, 2])])
+            def __call__(self, values):
+                length = tf.strings.length(self.fill()[0])
+                return values + tf.cast(length, tf.float32)
+
+        module = self.folder / "filling"
+        tf.saved_model.save(Filling(), module)
+        saved_models.adopt(
+            module, saved_models.fingerprint(module), trust=False
+        )
+        # The same function, called with a path of the machine's.
+        content = saved_models.graph(module)
+        filled = 0
+        for function in content.meta_graphs[0].graph_def.library.function:
+            calls = [n for n in function.node_def if n.attr["f"].func.name]
+            for call in calls:
+                path = function.node_def.add(name="path", op="Const")
+                path.attr["dtype"].type = tf.string.as_datatype_enum
+                path.attr["value"].tensor.CopyFrom(
+                    tf.make_tensor_proto("/etc/hostname")
+                )
+                call.input[0] = "path:output:0"
+                filled += 1
+        self.assertGreater(filled, 0)
+        (module / "saved_model.pb").write_bytes(content.SerializeToString())
+        self._assert_refused(module, "not its own")
+
+    def test_a_module_that_was_saved_again_is_still_harmless(self):
+        first = modules_for_tests.text_module(self.folder / "texts")
+        second = self.folder / "again"
+        tf.saved_model.save(tf.saved_model.load(first), second)
+        saved_models.adopt(
+            second, saved_models.fingerprint(second), trust=False
+        )
+
+    def test_what_tensorflow_does_not_read_is_no_part_of_a_module(self):
+        module = pathlib.Path(
+            modules_for_tests.image_module(self.folder / "module")
+        )
+        before = saved_models.fingerprint(module)
+        (module / "README.md").write_text("About this module.")
+        self.assertEqual(saved_models.fingerprint(module), before)
+        path = self.saved(str(module))
+        with zipfile.ZipFile(path) as archive:
+            self.assertFalse([n for n in archive.namelist() if "README" in n])
+        tl_keras.load_model(path)
+
+    def test_weights_behind_a_link_belong_to_the_module(self):
+        module = pathlib.Path(
+            modules_for_tests.image_module(self.folder / "module")
+        )
+        before = saved_models.fingerprint(module)
+        (module / "variables").rename(self.folder / "elsewhere")
+        (module / "variables").symlink_to(self.folder / "elsewhere")
+        self.assertEqual(saved_models.fingerprint(module), before)
+        path = self.saved(str(module))
+        shutil.rmtree(self.folder / "elsewhere")
+        model = tl_keras.load_model(path)
+        np.testing.assert_array_equal(model(IMAGES), self.model(IMAGES))
+
+    def test_an_asset_may_be_called_like_the_files_own_entry(self):
+        path = self.folder / "hub_encoder.json"
+        path.write_text("[]")
+
+        class Counting(tf.Module):
+            def __init__(self):
+                super().__init__()
+                self.asset = tf.saved_model.Asset(str(path))
+
+            @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3])])
+            def __call__(self, images):
+                return tf.reduce_mean(images, [1, 2])
+
+        tf.saved_model.save(Counting(), self.folder / "counting")
+        tl_keras.load_model(self.saved(str(self.folder / "counting")))
+
+    def test_a_module_that_changed_is_told_when_saving(self):
+        module = pathlib.Path(
+            modules_for_tests.image_module(self.folder / "module")
+        )
+        images = keras.Input((8, 8, 3))
+        model = keras.Model(images, HubEncoder(str(module))(images))
+        (module / "assets" / "new.txt").write_text("new")
+        with self.assertRaisesRegex(ValueError, "has changed since"):
+            tl_keras.save(model, self.folder / "m.keras")
+        shutil.rmtree(module)
+        with self.assertRaisesRegex(ValueError, "folder of.*is gone"):
+            tl_keras.save(model, self.folder / "m.keras")
+
+    def test_what_is_kept_is_left_to_who_reads_it(self):
+        module = pathlib.Path(
+            modules_for_tests.image_module(self.folder / "module")
+        )
+        name = saved_models.fingerprint(module)
+        saved_models.adopt(module, name, trust=False)
+        kept = saved_models.folder_of(name)
+        [variables] = (kept / "variables").glob("*.data*")
+        before = variables.stat().st_ino
+        saved_models.adopt(module, name, trust=False)
+        self.assertEqual(variables.stat().st_ino, before)
+        # A damaged one is made anew, and nothing is left beside it.
+        variables.write_bytes(b"")
+        saved_models.adopt(module, name, trust=False)
+        self.assertEqual(saved_models.fingerprint(kept), name)
+        self.assertLen(list(kept.parent.iterdir()), 1)
+
+    def test_a_damaged_archive_is_told(self):
+        path = self.saved(
+            modules_for_tests.image_module(self.folder / "module")
+        )
+        content = bytearray(path.read_bytes())
+        for place in range(0, len(content) - 4000, 50):
+            content[place] ^= 0xFF
+        path.write_bytes(content)
+        with self.assertRaisesRegex(ValueError, "damaged"):
+            tl_keras.load_model(path)
+
     def test_another_form_of_the_graph_beside_it_is_refused(self):
         # TensorFlow would read that one first.
         module = modules_for_tests.image_module(self.folder / "module")
@@ -187,7 +355,9 @@ class ModuleArchivesTest(parameterized.TestCase):
         changed = self._rewritten(
             path,
             lambda name, content: (
-                b'{"module": "/"}' if name.endswith("module.json") else content
+                b'{"module": "/"}'
+                if name.endswith("hub_encoder.json")
+                else content
             ),
         )
         with self.assertRaisesRegex(ValueError, "no fingerprint"):
@@ -232,9 +402,9 @@ class ModuleArchivesTest(parameterized.TestCase):
             [entry] = [
                 name
                 for name in archive.namelist()
-                if name.endswith("module.json")
+                if name.endswith("hub_encoder.json")
             ]
-            beside = entry.removesuffix("module.json")
+            beside = entry.removesuffix("hub_encoder.json")
             archive.writestr(f"{beside}saved_model/../../../../escaped", "evil")
         with self.assertRaisesRegex(ValueError, "leads out of it.*escaped"):
             tl_keras.load_model(path)

@@ -48,6 +48,31 @@ class WithCardTest(absltest.TestCase):
         texts = tf.constant(["a good film"])
         np.testing.assert_array_equal(encoder.model(texts), first.model(texts))
 
+    def test_a_module_within_a_model_of_the_users_is_known_by_its_parts(self):
+        module = modules_for_tests.image_module(self.folder / "module")
+        layer = encoders.HubEncoder(module, name="net")
+        pixels = keras.Input((8, 8, 3))
+        values = keras.layers.Rescaling(1 / 255)(pixels)
+        features = keras.layers.Dense(4, name="mix")(layer(values))
+        outputs = keras.layers.Dense(2)(features)
+        keras.Model(pixels, outputs).save(self.folder / "own.keras")
+        encoder = encoders.load(f"file:{self.folder}/own.keras")
+        self.assertEqual(
+            dict(encoder.groups),
+            {
+                **{part: (f"net/{part}",) for part in layer.parts},
+                "mix": ("mix",),
+            },
+        )
+
+    def test_what_the_file_says_is_not_said_twice(self):
+        model = tl_keras.build(
+            encoders.load("tiny", 16), tl_keras.heads.Classifier(num_classes=2)
+        )
+        tl_keras.save(model, self.folder / "m.keras")
+        with self.assertRaisesRegex(ValueError, "preprocessing='caffe'"):
+            encoders.load(f"file:{self.folder}/m.keras", preprocessing="caffe")
+
     def test_another_size_or_other_data_are_refused(self):
         model = tl_keras.build(
             encoders.load("tiny", 16), tl_keras.heads.Classifier(num_classes=2)

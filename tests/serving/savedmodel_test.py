@@ -136,6 +136,58 @@ class ExportTest(parameterized.TestCase):
             json.loads(ran.stdout), expected, rtol=1e-5, atol=1e-7
         )
 
+    @parameterized.parameters(
+        (keras.layers.TextVectorization, "multi_hot"),
+        (keras.layers.StringLookup, "one_hot"),
+    )
+    def test_carries_the_tables_of_layers_of_keras(self, kind, mode):
+        texts = keras.Input((), dtype="string")
+        layer = kind(vocabulary=["a", "b"], output_mode=mode)
+        outputs = keras.layers.Dense(2)(keras.ops.cast(layer(texts), "float32"))
+        model = keras.Model(texts, outputs)
+        exported = savedmodel.export(model, self.directory)
+        given = tf.constant(["a", "b", "c"])
+        served = tf.saved_model.load(str(exported)).signatures[
+            "serving_default"
+        ](texts=given)
+        np.testing.assert_allclose(
+            served["probabilities"],
+            keras.ops.softmax(model(given)),
+            rtol=1e-5,
+        )
+
+    def test_carries_what_of_a_module_is_no_weight(self):
+        class Signed(tf.Module):
+            def __init__(self):
+                super().__init__()
+                self.weight = tf.Variable(tf.ones([3, 4]))
+                self.negative = tf.Variable(True, trainable=False)
+
+            @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3])])
+            def __call__(self, images):
+                features = tf.reduce_mean(images, [1, 2]) @ self.weight
+                return tf.where(self.negative, -features, features)
+
+        tf.saved_model.save(Signed(), self.parent / "module")
+        encoder = encoders.load(f"hub:{self.parent}/module", image_size=8)
+        model = models.build(encoder, heads.Classifier(num_classes=2))
+        exported = savedmodel.export(model, self.directory)
+        np.testing.assert_allclose(
+            _answer(exported, _images())["probabilities"],
+            keras.ops.softmax(model(_images())),
+            rtol=1e-5,
+        )
+
+    def test_takes_a_model_that_gives_a_dict_of_one(self):
+        model = _model()
+        named = keras.Model(model.inputs, {"logits": model.outputs[0]})
+        exported = savedmodel.export(named, self.directory)
+        np.testing.assert_allclose(
+            _answer(exported, _images())["probabilities"],
+            keras.ops.softmax(model(_images())),
+            rtol=1e-5,
+        )
+
     def test_stores_each_variable_once(self):
         model = _model()
         model.compile("adam", metrics=["accuracy"])
@@ -310,6 +362,10 @@ class ExportTest(parameterized.TestCase):
     def test_refuses_a_remote_directory(self):
         with self.assertRaisesRegex(ValueError, "not local.*gs://bucket"):
             savedmodel.export(_model(), "gs://bucket/pets")
+
+    def test_refuses_one_string_of_names(self):
+        with self.assertRaisesRegex(TypeError, "one string.*'abc'"):
+            savedmodel.export(_model(), self.directory, class_names="abc")
 
     @parameterized.parameters(
         (["a", "b"], "2 names.*Expected 3"),

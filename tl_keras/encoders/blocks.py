@@ -21,7 +21,8 @@ def groups_of(model) -> dict[str, tuple[str, ...]]:
     tensor: a residual block with its shortcut, an Inception block with its
     branches, a convolution in a plain chain. A normalisation belongs to the
     block in front of it, and blocks whose names begin alike up to a number
-    ("block_3_expand", "block_3_project") are one. A nested model is a block.
+    ("block_3_expand", "block_3_project") are one. A nested model is a block;
+    of a TF Hub module, each part is one.
 
     Args:
         model: A Functional `keras.Model`.
@@ -44,11 +45,8 @@ def groups_of(model) -> dict[str, tuple[str, ...]]:
         {'stem': ('stem',), 'one': ('one', 'two')}
     """
     groups = {}
-    for block in _segments(model):
-        layers = [name for name in block if name in _with_weights(model)]
-        if not layers:
-            continue
-        name = naming.up_to_number(layers[0])
+    for layers in _blocks(model):
+        name = naming.up_to_number(layers[0].rpartition("/")[2])
         last = next(reversed(groups), None)
         is_alike = last in (name, *map(naming.up_to_number, layers))
         if last is not None and (is_alike or _is_normalisation(model, layers)):
@@ -58,13 +56,21 @@ def groups_of(model) -> dict[str, tuple[str, ...]]:
     return groups
 
 
-def _with_weights(model) -> set[str]:
-    return set(groups_lib.layers_with_weights(model))
+def _blocks(model):
+    """Names of what has weights, block by block."""
+    with_weights = groups_lib.layers_with_weights(model)
+    for block in _segments(model):
+        layers = [n for n in with_weights if n.partition("/")[0] in block]
+        if any("/" in name for name in layers):
+            yield from ([name] for name in layers)
+        elif layers:
+            yield layers
 
 
 def _is_normalisation(model, layers) -> bool:
     return all(
-        isinstance(model.get_layer(name), _NORMALISATION) for name in layers
+        isinstance(model.get_layer(name.partition("/")[0]), _NORMALISATION)
+        for name in layers
     )
 
 

@@ -6,6 +6,7 @@ fetched: a folder or an archive on this machine needs none of it.
 
 import gzip
 import hashlib
+import lzma
 import os
 import pathlib
 import re
@@ -36,8 +37,10 @@ def resolve(handle: str) -> pathlib.Path:
 
     Raises:
         FileNotFoundError: If there is nothing at the path.
-        ValueError: If an archive is damaged, or holds a path that leads out
-            of it.
+        ValueError: If the handle is empty, or an archive is damaged or holds
+            a path that leads out of it.
+        OSError: If an archive has to be unpacked and the cache cannot be
+            written.
         ConnectionError: If it has to be fetched and cannot.
         ImportError: If tensorflow_hub is needed and cannot be imported.
     """
@@ -46,6 +49,11 @@ def resolve(handle: str) -> pathlib.Path:
         handle = _KAGGLE + handle.removeprefix("kaggle:").lstrip("/")
     if handle.startswith(_REMOTE):
         return _fetched(handle)
+    if not handle:
+        raise ValueError(
+            "No module is named. Expected 'hub:' and the path of a SavedModel "
+            "or an https address."
+        )
     path = pathlib.Path(handle).expanduser()
     if path.is_file():
         return _unpacked(path)
@@ -136,8 +144,17 @@ def _unpacked(archive: pathlib.Path) -> pathlib.Path:
     target = caches.folder("archives") / name
     if target.is_dir():
         return _module_within(target, archive)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = pathlib.Path(tempfile.mkdtemp(dir=target.parent))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = pathlib.Path(tempfile.mkdtemp(dir=target.parent))
+    except OSError as error:
+        raise type(error)(
+            error.errno,
+            f"{str(archive)!r} has to be unpacked, and the cache cannot be "
+            f"written ({error.strerror}). Point TL_KERAS_CACHE to a folder "
+            "that can, or unpack the archive and name its folder. Got",
+            str(target.parent),
+        ) from error
     try:
         _extract(archive, beside)
         _module_within(beside, archive)
@@ -163,7 +180,18 @@ def _extract(archive, target):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with packed.extractfile(member) as file, path.open("wb") as to:
                     shutil.copyfileobj(file, to)
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            # The checksum stands at the end, behind what tar reads.
+            while packed.fileobj.read(2**20):
+                pass
+    except (
+        tarfile.TarError,
+        EOFError,
+        zlib.error,
+        gzip.BadGzipFile,
+        lzma.LZMAError,
+        IsADirectoryError,
+        FileExistsError,
+    ) as error:
         raise ValueError(
             f"{str(archive)!r} cannot be unpacked: {error}. Expected a "
             ".tar.gz of a SavedModel; it may be damaged or half downloaded."
@@ -186,7 +214,11 @@ def _checked_path(member, target, archive) -> pathlib.Path:
 
 def _module_within(folder, archive) -> pathlib.Path:
     """The folder itself, or the one folder in it that is a SavedModel."""
-    found = sorted(path.parent for path in folder.rglob("saved_model.pb"))
+    found = [path.parent for path in folder.rglob("saved_model.pb")]
+    # An asset of a module may have the name of a graph.
+    found = [
+        one for one in found if not any(other in one.parents for other in found)
+    ]
     if len(found) == 1:
         return found[0]
     raise FileNotFoundError(

@@ -98,7 +98,9 @@ def load(
         "sample_rate": sample_rate,
     }
     _check_options(
-        handle, kind, {name for name, value in given.items() if value}
+        handle,
+        kind,
+        {name for name, value in given.items() if value is not None},
     )
     layer.output_key = _output_key(layer)
     if kind == "image":
@@ -162,23 +164,29 @@ def _check_options(handle, kind, given):
     if strange:
         raise ValueError(
             f"The module {handle!r} takes {kind}. Got the options {strange}, "
-            f"which are for others. Leave them out."
+            "which are for others. Leave them out, or choose data of "
+            f"{kind} for it."
         )
 
 
 def _output_key(layer) -> str | int | None:
     """Which output of a module stands for the whole input."""
     outputs = layer.output_form
-    if layer.output_key is not None or not isinstance(
-        outputs, (dict, list, tuple)
-    ):
-        return layer.output_key
+    if not isinstance(outputs, (dict, list, tuple)):
+        if layer.output_key is not None:
+            raise ValueError(
+                f"The module {layer.handle!r} has one output. Got: output_key="
+                f"{layer.output_key!r}. Leave it out."
+            )
+        return None
     # The order in which a file gives names is not always the same.
     by_name = isinstance(outputs, dict)
-    keys = sorted(outputs) if by_name else range(len(outputs))
+    keys = sorted(outputs) if by_name else list(range(len(outputs)))
+    if layer.output_key is not None:
+        return checks.one_of(layer.output_key, keys, name="output_key")
     usual = [key for key in _USUAL_OUTPUTS if key in keys]
     if usual or len(keys) == 1:
-        return usual[0] if usual else list(keys)[0]
+        return usual[0] if usual else keys[0]
     if layer.per_example and len(keys) == 3 and not by_name:
         return 1  # YAMNet's scores, embeddings, spectrogram.
     raise ValueError(
@@ -198,7 +206,9 @@ def _images(layer, image_size, channels, input_range):
             f"Got: {height} x {width}. Put `tl_keras.encoders.HubEncoder` "
             "into a model of your own."
         )
-    size = image_size or fixed or _IMAGE_SIZE_PX
+    size = image_size
+    if size is None:
+        size = _IMAGE_SIZE_PX if fixed is None else fixed
     checks.integer(size, name="image_size", low=1)
     if fixed not in (None, size):
         raise ValueError(
@@ -214,8 +224,7 @@ def _images(layer, image_size, channels, input_range):
         )
     if input_range is None:
         input_range = (0.0, 255.0) if form.dtype == "uint8" else (0.0, 1.0)
-    low, high = input_range
-    checks.in_range(high, name="input_range[1]", low=low, include_low=False)
+    low, high = checks.interval(input_range, name="input_range")
     pixels = keras.Input((size, size, channels), name="pixels")
     values = pixels
     if module_channels == 3 and channels == 1:
@@ -249,7 +258,7 @@ def _texts(layer, preprocessor):
 
 
 def _sounds(layer, input_spec, sample_rate):
-    rate = sample_rate or _SAMPLE_RATE_HZ
+    rate = _SAMPLE_RATE_HZ if sample_rate is None else sample_rate
     checks.integer(rate, name="sample_rate", low=1)
     if input_spec is None:
         input_spec = input_specs.AudioSpec(sample_rate=rate, num_samples=None)

@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import shutil
 
 import keras
 import tensorflow as tf
@@ -15,7 +14,7 @@ from tl_keras.encoders import saved_models
 
 # In the assets of a `.keras` file: the SavedModel, and which one it is.
 ASSET_FOLDER = "saved_model"
-ASSET_NAME = "module.json"
+ASSET_NAME = "hub_encoder.json"
 
 
 @keras.saving.register_keras_serializable("tl_keras")
@@ -171,15 +170,21 @@ class HubEncoder(keras.layers.Layer):
 
     @property
     def resources(self) -> list:
-        """The module's tables and files, which an export has to hold."""
+        """What an export has to hold beside the weights.
+
+        That is the module's tables and files, and its variables of truth
+        values or strings, which are no weights.
+        """
         kinds = (
             tf.saved_model.experimental.TrackableResource,
             tf.saved_model.Asset,
+            tf.Variable,
         )
+        weights = {id(variable) for variable in self._module.value.variables}
         found = [
             one
             for one in tf.train.TrackableView(self.saved_model).descendants()
-            if isinstance(one, kinds)
+            if isinstance(one, kinds) and id(one) not in weights
         ]
         # A module of TensorFlow 1 fills its tables by an object of its own.
         initializer = getattr(self.saved_model, "initializer", None)
@@ -318,7 +323,13 @@ class HubEncoder(keras.layers.Layer):
         """Puts the SavedModel into a `.keras` file (called by Keras)."""
         target = pathlib.Path(dir_path)
         source = saved_models.folder_of(self.module)
-        shutil.copytree(source, target / ASSET_FOLDER, dirs_exist_ok=True)
+        saved_models.copy(source, target / ASSET_FOLDER)
+        if saved_models.fingerprint(target / ASSET_FOLDER) != self.module:
+            raise ValueError(
+                f"The SavedModel in {str(source)!r} has changed since it was "
+                "loaded, so that a file with it could not be read again. Put "
+                "back what was there, then save once more."
+            )
         text = json.dumps({"module": self.module, "handle": self.handle})
         (target / ASSET_NAME).write_text(text, encoding="utf-8")
 

@@ -132,9 +132,9 @@ def load(
             if not name.startswith(_FOR_SOUND):
                 raise _other_kind(name, "no sound", input_spec)
             options = {**options, "input_spec": input_spec}
-    encoder = factory(
-        name, image_size, weights, channels=channels or 3, **options
-    )
+    if channels is None:
+        channels = 3
+    encoder = factory(name, image_size, weights, channels=channels, **options)
     if kind not in (None, encoder.input_spec.kind):
         raise _other_kind(name, encoder.input_spec, input_spec)
     return encoder

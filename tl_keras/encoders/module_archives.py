@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 
 from tl_keras.encoders import hub_encoder
 from tl_keras.encoders import saved_models
@@ -20,24 +21,38 @@ def adopt(path, *, trust: bool):
             harmless.
 
     Raises:
-        ValueError: If a module is damaged, has such operations, or if a name
-            in the archive leads out of its folder.
+        ValueError: If the file or a module is damaged, if a module has such
+            operations, or a name in the archive leads out of its folder.
         OSError: If it cannot be unpacked, e.g. because the disk is full.
     """
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if pathlib.PurePosixPath(name).name == hub_encoder.ASSET_NAME:
-                _adopt_one(archive, name, trust)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if _names_a_module(name):
+                    _adopt_one(archive, name, trust)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(
+            f"{str(path)!r} is damaged: {error}. Expected a `.keras` file, "
+            "whole; copy or save it again."
+        ) from error
+
+
+def _names_a_module(name: str) -> bool:
+    path = pathlib.PurePosixPath(name)
+    # A file of the module's own may be called so too.
+    is_within = hub_encoder.ASSET_FOLDER in path.parts
+    return path.name == hub_encoder.ASSET_NAME and not is_within
 
 
 def _adopt_one(archive, name, trust):
     entry = json.loads(archive.read(name))
-    if not re.fullmatch("[0-9a-f]{32}", str(entry.get("module"))):
+    module = entry.get("module") if isinstance(entry, dict) else None
+    if not re.fullmatch("[0-9a-f]{32}", str(module)):
         raise ValueError(
             f"{archive.filename!r} is damaged: what names its module is no "
             f"fingerprint. Got: {entry}."
         )
-    if saved_models.adopt_kept(entry["module"], trust=trust):
+    if saved_models.adopt_kept(module, trust=trust):
         return
     beside = str(pathlib.PurePosixPath(name).parent)
     prefix = f"{beside}/{hub_encoder.ASSET_FOLDER}/"
@@ -57,7 +72,7 @@ def _adopt_one(archive, name, trust):
             with archive.open(member) as source, file.open("wb") as to:
                 shutil.copyfileobj(source, to)
         try:
-            saved_models.adopt(target, entry["module"], trust=trust)
+            saved_models.adopt(target, module, trust=trust)
         except FileNotFoundError as error:
             raise ValueError(
                 f"{archive.filename!r} is damaged: it names a module that it "

@@ -119,7 +119,14 @@ def _loaded(folder, tags):
                     "`tags`)."
                 ) from error
             _import_text_operations(folder, missing[1], error)
-        return tf.saved_model.load(str(folder), tags=tags)
+        try:
+            return tf.saved_model.load(str(folder), tags=tags)
+        except Exception as error:
+            raise ValueError(
+                f"The SavedModel in {str(folder)!r} cannot be loaded: {error} "
+                "Operations of other packages are known once their package "
+                "is imported."
+            ) from error
 
 
 def _import_text_operations(folder, operation, error):
@@ -162,19 +169,35 @@ def _by_call(loaded):
     for concrete in function.concrete_functions:
         positional, named = concrete.structured_input_signature
         given = dict(zip(names, positional, strict=False)) | named
-        forms.append(given[names[0]])
-        if "training" in names:
-            mode = given.get("training", False)
-            modes |= {True, False} if tf.is_tensor(mode) else set()
-            modes |= {mode} if isinstance(mode, bool) else {True, False}
+        form = given[names[0]] if names else None
+        if not _is_of_tensors(form):
+            continue
+        forms.append(form)
+        outputs = concrete.structured_outputs
+        mode = given.get("training")
+        if isinstance(mode, tf.TensorSpec):
+            modes |= {True, False}
+        elif mode is not None:
+            modes.add(mode)
     if not forms:
         return None  # Not traced, so that nothing of it was saved.
+    if modes == {True}:
+        raise ValueError(
+            "The module was saved with `training=True` alone, so that it "
+            "cannot predict. Save it again after a call with "
+            "`training=False`, or choose a `signature`."
+        )
     return (
         function,
         _unique(forms),
-        concrete.structured_outputs,
+        outputs,
         frozenset(modes),
     )
+
+
+def _is_of_tensors(form) -> bool:
+    leaves = keras.tree.flatten(form)
+    return bool(leaves) and all(isinstance(x, tf.TensorSpec) for x in leaves)
 
 
 def _by_signature(signature):
@@ -205,8 +228,8 @@ def _signature_name(folder, loaded, wanted) -> str:
         return names[0]
     raise ValueError(
         f"The SavedModel in {str(folder)!r} cannot be called. Got: no "
-        f"`__call__` and the signatures {names}. Expected a `__call__`, or "
-        "choose one by `signature`."
+        f"`__call__` of a tensor, and the signatures {names}. Expected a "
+        "`__call__`, or choose one by `signature`."
     )
 
 

@@ -150,13 +150,7 @@ _HARMLESS = frozenset(
 )
 # Reads the file that it is given: harmless for an asset of the module's own.
 _TABLE_FROM_FILE = "InitializeTableFromTextFileV2"
-_FILES = (
-    "saved_model.pb",
-    "fingerprint.pb",
-    "keras_metadata.pb",
-    "tfhub_module.pb",
-)
-_FOLDERS = ("variables", "assets", "assets.extra")
+_PLAIN_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 
 
 def check(folder: pathlib.Path, content: saved_model_pb2.SavedModel):
@@ -167,10 +161,10 @@ def check(folder: pathlib.Path, content: saved_model_pb2.SavedModel):
         content: What its `saved_model.pb` holds.
 
     Raises:
-        ValueError: If a function of it that can be called holds an operation
-            that is not on the list; if it takes a table from a file that is
-            not its own; if it is of the format of TensorFlow 1, whose loading
-            runs operations of its own; or if its folder holds other files.
+        ValueError: If a function of it holds an operation that is not on the
+            list; if it takes a table from a file that is not its own; or if
+            it is of the format of TensorFlow 1, whose loading runs operations
+            of its own.
     """
     problem = _problem(folder, content)
     if problem:
@@ -182,13 +176,6 @@ def check(folder: pathlib.Path, content: saved_model_pb2.SavedModel):
 
 
 def _problem(folder, content) -> str | None:
-    strange = [
-        path.name
-        for path in folder.iterdir()
-        if path.name not in (_FOLDERS if path.is_dir() else _FILES)
-    ]
-    if strange:
-        return f"has files of another kind: {sorted(strange)[:5]}"
     if len(content.meta_graphs) != 1:
         return f"has {len(content.meta_graphs)} graphs rather than one"
     [graph] = content.meta_graphs
@@ -198,54 +185,140 @@ def _problem(folder, content) -> str | None:
         path = (folder / "assets" / asset.filename).resolve()
         if not path.is_relative_to((folder / "assets").resolve()):
             return f"reads a file outside of its folder: {asset.filename!r}"
+    functions = _Functions(graph)
+    if len(functions.all) < len(graph.graph_def.library.function):
+        return "has two functions of one name"
     operations = set()
-    for function in _callable_functions(graph):
+    for function in functions.runnable():
         for node in function.node_def:
             if node.op != _TABLE_FROM_FILE:
                 operations.add(node.op)
-            elif not _reads_an_asset(node, function, graph.object_graph_def):
+            elif not functions.is_asset(function, _input(node, 1)):
                 return "fills a table from a file that is not its own"
-    known = {f.signature.name for f in graph.graph_def.library.function}
-    strange = sorted(operations - _HARMLESS - known)
+    strange = sorted(operations - _HARMLESS - set(functions.all))
     if strange:
         return f"has operations that are not known to be harmless: {strange}"
     return None
 
 
-def _callable_functions(graph) -> list:
-    """The functions that loading, calling or differentiating can run.
+class _Functions:
+    """The functions of a SavedModel, and who calls which.
 
-    The functions that save and restore variables are called by none of them:
-    TensorFlow restores an object graph by code of its own.
+    Attributes:
+        all: Name to function, as the file has it.
     """
-    library = graph.graph_def.library
-    functions = {f.signature.name: f for f in library.function}
-    waiting = list(graph.object_graph_def.concrete_functions)
-    waiting += [g.gradient_func for g in library.gradient]
-    waiting += [g.gradient_func for g in library.registered_gradients]
-    found = {}
-    while waiting:
-        name = waiting.pop()
-        if name in found or name not in functions:
-            continue
-        found[name] = functions[name]
-        for node in functions[name].node_def:
-            waiting.append(node.op)
-            for attribute in node.attr.values():
-                waiting.append(attribute.func.name)
-                waiting += [one.name for one in attribute.list.func]
-    return list(found.values())
+
+    def __init__(self, graph):
+        self.all = {
+            f.signature.name: f for f in graph.graph_def.library.function
+        }
+        self._objects = graph.object_graph_def
+        self._of_objects = _named_by_objects(graph.object_graph_def)
+        self._of_saver = _named_by_saver(graph)
+        self._gradients = {
+            gradient.gradient_func
+            for gradients in (
+                graph.graph_def.library.gradient,
+                graph.graph_def.library.registered_gradients,
+            )
+            for gradient in gradients
+        }
+
+    def runnable(self) -> list:
+        """Those that loading, calling or differentiating can run.
+
+        That is all but what saves and restores variables, and is named by
+        nothing else: TensorFlow restores an object graph by code of its own.
+        """
+        waiting = set(self.all) - self._of_saver
+        waiting |= self._of_objects | self._gradients
+        found = {}
+        while waiting:
+            name = waiting.pop()
+            if name in found or name not in self.all:
+                continue
+            found[name] = self.all[name]
+            for node in found[name].node_def:
+                waiting |= {called for called, _ in _calls(node)}
+        return list(found.values())
+
+    def is_asset(self, function, tensor: str, above=()) -> bool:
+        """Whether a tensor within a function is an asset, whoever calls it.
+
+        Args:
+            function: A function of the SavedModel.
+            tensor: What an operation in it reads.
+            above: Names of the functions from which the question comes.
+        """
+        name = function.signature.name
+        arguments = [argument.name for argument in function.signature.input_arg]
+        if tensor not in arguments or name in above or name in self._gradients:
+            return False
+        position = arguments.index(tensor)
+        is_root = name in self._of_objects
+        if is_root and not self._captures_asset(name, len(arguments), position):
+            return False
+        callers = [
+            (caller, _input(node, position) if is_plain else "")
+            for caller in self.runnable()
+            for node in caller.node_def
+            for called, is_plain in _calls(node)
+            if called == name
+        ]
+        return bool(is_root or callers) and all(
+            self.is_asset(caller, given, (*above, name))
+            for caller, given in callers
+        )
+
+    def _captures_asset(self, name, num_arguments, position) -> bool:
+        concrete = self._objects.concrete_functions.get(name)
+        if concrete is None:
+            return False
+        captured = position - num_arguments + len(concrete.bound_inputs)
+        if captured < 0:
+            return False
+        bound = self._objects.nodes[concrete.bound_inputs[captured]]
+        return bound.WhichOneof("kind") == "asset"
 
 
-def _reads_an_asset(node, function, objects) -> bool:
-    """Whether the file of a table is an asset that the function captured."""
-    concrete = objects.concrete_functions.get(function.signature.name)
-    arguments = [argument.name for argument in function.signature.input_arg]
-    if concrete is None or node.input[1] not in arguments:
-        return False
-    first_captured = len(arguments) - len(concrete.bound_inputs)
-    position = arguments.index(node.input[1]) - first_captured
-    if position < 0:
-        return False
-    bound = objects.nodes[concrete.bound_inputs[position]]
-    return bound.WhichOneof("kind") == "asset"
+def _named_by_objects(objects) -> set[str]:
+    """The functions that TensorFlow looks up while it loads the objects."""
+    named = set(objects.concrete_functions)
+    for node in objects.nodes:
+        named |= set(node.function.concrete_functions)
+        named.add(node.bare_concrete_function.concrete_function_name)
+        named.add(node.captured_tensor.concrete_function)
+    return named
+
+
+def _named_by_saver(graph) -> set[str]:
+    """The functions by which the graph saves and restores its variables."""
+    ends = {
+        tensor.split(":")[0]
+        for tensor in (
+            graph.saver_def.save_tensor_name,
+            graph.saver_def.restore_op_name,
+        )
+    }
+    return {
+        called
+        for node in graph.graph_def.node
+        if node.name in ends
+        for called, _ in _calls(node)
+    }
+
+
+def _calls(node):
+    """The functions that a node names, and whether it hands on its inputs."""
+    yield node.op, True
+    for name, attribute in node.attr.items():
+        is_plain = name == "f" and node.op in _PLAIN_CALLS
+        for function in (attribute.func, *attribute.list.func):
+            yield function.name, is_plain
+            for inner in function.attr.values():
+                yield inner.func.name, False
+
+
+def _input(node, position) -> str:
+    """What a node reads at a position, "" if nothing."""
+    return node.input[position] if position < len(node.input) else ""

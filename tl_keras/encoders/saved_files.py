@@ -77,6 +77,12 @@ def load(
         card = cards.read(path)
     model = _read(path)
     if card is not None and cut is None:
+        if preprocessing is not None or input_range is not None:
+            raise ValueError(
+                f"{str(path)!r} says itself what it expects of pixels. Got: "
+                f"preprocessing={preprocessing!r}, input_range={input_range}. "
+                "Leave them out."
+            )
         encoder = _with_card(path, model, card)
     else:
         encoder = _without_card(
@@ -192,8 +198,7 @@ def _preprocessing(path, model, preprocessing, input_range):
             f"{preprocessing!r} and {input_range}. Leave one out."
         )
     if input_range is not None:
-        low, high = input_range
-        checks.in_range(high, name="input_range[1]", low=low, include_low=False)
+        low, high = checks.interval(input_range, name="input_range")
         rescale = keras.layers.Rescaling(
             (high - low) / 255, offset=low, name="rescaling"
         )
@@ -227,6 +232,7 @@ def _of_size(path, model, image_size):
             f"{str(path)!r} takes images of any size. Choose one by "
             "`image_size`."
         )
+    checks.integer(image_size, name="image_size", low=1)
     pixels = keras.Input((image_size, image_size, shape[3]), name="pixels")
     return copying.copy(model, pixels, lambda operation, tensor: tensor)
 

@@ -5,7 +5,9 @@ module by this fingerprint, so that it means the same module on every machine,
 and nothing that was not vouched for on this one is ever loaded.
 """
 
+import atexit
 import hashlib
+import os
 import pathlib
 import shutil
 import tempfile
@@ -19,6 +21,12 @@ from tl_keras.encoders import safe_operations
 GRAPH_FILE = "saved_model.pb"
 # Beside a module of the format of TensorFlow 1.
 HUB_V1_FILE = "tfhub_module.pb"
+# What TensorFlow reads of a folder. All else beside it, such as a README, is
+# no part of the module.
+_FILES = (GRAPH_FILE, "fingerprint.pb", "keras_metadata.pb", HUB_V1_FILE)
+_SUBFOLDERS = ("variables", "assets", "assets.extra")
+# Other forms of the graph, which TensorFlow would read in its place.
+_OTHER_GRAPHS = ("saved_model.cpb", "saved_model.pbtxt")
 
 _FOLDERS: dict[str, pathlib.Path] = {}
 _LOCK = threading.Lock()
@@ -36,6 +44,7 @@ def register(folder) -> str:
 
     Raises:
         FileNotFoundError: If the folder is no SavedModel.
+        ValueError: If it holds its graph in two forms.
     """
     folder = pathlib.Path(folder)
     check(folder)
@@ -55,7 +64,14 @@ def folder_of(module: str) -> pathlib.Path:
         ValueError: If there is none.
     """
     folder = _FOLDERS.get(module)
-    if folder is None or not folder.is_dir():
+    if folder is not None and not folder.is_dir():
+        raise ValueError(
+            f"The folder of a SavedModel is gone: {str(folder)!r}. Expected "
+            "it to stay while its encoder is in use, since a copy of the "
+            "encoder and a saved file are made from it. Put it back, or load "
+            "the encoder again from where it is now."
+        )
+    if folder is None:
         raise ValueError(
             f"The SavedModel of a hub encoder is not at hand. Got: the module "
             f"{module!r}. Expected one that this process has loaded. Read the "
@@ -66,8 +82,20 @@ def folder_of(module: str) -> pathlib.Path:
 
 
 def check(folder: pathlib.Path):
-    """Raises a FileNotFoundError unless `folder` holds a SavedModel."""
+    """Raises unless `folder` holds a SavedModel.
+
+    Raises:
+        FileNotFoundError: If it has no `saved_model.pb`.
+        ValueError: If it has another form of the graph beside it.
+    """
     if (folder / GRAPH_FILE).is_file():
+        others = [n for n in _OTHER_GRAPHS if (folder / n).exists()]
+        if others:
+            raise ValueError(
+                f"{str(folder)!r} holds its graph twice. Got: {others} beside "
+                f"{GRAPH_FILE}. Expected {GRAPH_FILE} alone; remove what does "
+                "not belong to it."
+            )
         return
     if not folder.is_dir():
         raise FileNotFoundError(
@@ -83,7 +111,7 @@ def check(folder: pathlib.Path):
 
 
 def fingerprint(folder: pathlib.Path) -> str:
-    """A hash of the names and the content of all files below a folder."""
+    """A hash of the names and the content of a SavedModel's files."""
     hasher = hashlib.blake2b(digest_size=16)
     for path in sorted(files_of(folder)):
         name = path.relative_to(folder).as_posix().encode()
@@ -95,8 +123,21 @@ def fingerprint(folder: pathlib.Path) -> str:
 
 
 def files_of(folder: pathlib.Path) -> list[pathlib.Path]:
-    """All files below a folder."""
-    return [path for path in folder.rglob("*") if path.is_file()]
+    """The files of a SavedModel, without what else lies in its folder."""
+    found = [folder / name for name in _FILES]
+    for part in _SUBFOLDERS:
+        # Caches of downloads have links to folders, which `rglob` passes by.
+        for parent, _, names in os.walk(folder / part, followlinks=True):
+            found += [pathlib.Path(parent, name) for name in names]
+    return [path for path in found if path.is_file()]
+
+
+def copy(folder: pathlib.Path, target: pathlib.Path):
+    """Copies the files of a SavedModel into a folder, made where missing."""
+    for path in files_of(folder):
+        to = target / path.relative_to(folder)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, to)
 
 
 def graph(folder: pathlib.Path) -> saved_model_pb2.SavedModel:
@@ -128,9 +169,11 @@ def adopt_kept(module: str, *, trust: bool) -> bool:
         Whether it is there, whole.
     """
     kept = caches.folder("modules") / module
-    if not kept.is_dir() or fingerprint(kept) != module:
+    if not _is_whole(kept, module):
         return False
-    _vouch(kept, module, trust)
+    _check_trusted(kept, trust)
+    with _LOCK:
+        _FOLDERS[module] = kept
     return True
 
 
@@ -156,30 +199,45 @@ def adopt(folder: pathlib.Path, expected: str, *, trust: bool):
             "names: it is damaged, or was changed. Expected the fingerprint "
             f"{expected}."
         )
-    _vouch(folder, expected, trust)
+    _check_trusted(folder, trust)
+    kept = _kept(folder, expected)
     with _LOCK:
-        _FOLDERS[expected] = _kept(folder, expected)
+        _FOLDERS[expected] = kept
 
 
-def _vouch(folder, module, trust):
+def _check_trusted(folder, trust):
     if not trust:
         safe_operations.check(folder, graph(folder))
-    with _LOCK:
-        _FOLDERS[module] = folder
+
+
+def _is_whole(folder, expected) -> bool:
+    return folder.is_dir() and fingerprint(folder) == expected
 
 
 def _kept(folder, expected) -> pathlib.Path:
     kept = caches.folder("modules") / expected
+    if _is_whole(kept, expected):
+        return kept
     try:
-        shutil.rmtree(kept, ignore_errors=True)
         kept.parent.mkdir(parents=True, exist_ok=True)
         beside = pathlib.Path(tempfile.mkdtemp(dir=kept.parent))
-        shutil.copytree(folder, beside, dirs_exist_ok=True)
-        beside.rename(kept)
-        return kept
     except OSError:
-        if kept.is_dir() and fingerprint(kept) == expected:
-            return kept  # Another process was faster.
-        temporary = pathlib.Path(tempfile.mkdtemp(prefix="tl_keras-module-"))
-        shutil.copytree(folder, temporary, dirs_exist_ok=True)
-        return temporary
+        return _temporary(folder)
+    try:
+        copy(folder, beside)
+        shutil.rmtree(kept, ignore_errors=True)  # It was damaged.
+        beside.rename(kept)
+    except OSError:
+        # Another process was faster, or the disk is full.
+        return kept if _is_whole(kept, expected) else _temporary(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return kept
+
+
+def _temporary(folder) -> pathlib.Path:
+    """A copy of a SavedModel that lasts as long as this process."""
+    temporary = pathlib.Path(tempfile.mkdtemp(prefix="tl_keras-module-"))
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    copy(folder, temporary)
+    return temporary

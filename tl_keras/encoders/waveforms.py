@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tl_keras import checks
 from tl_keras import resampling
 
 
@@ -20,6 +21,9 @@ class Waveform(keras.layers.Layer):
             end, or padded there with zeros. None: what resampling gives.
         **kwargs: Of `keras.layers.Layer`.
 
+    Raises:
+        ValueError: If a rate or the length is less than 1.
+
     Example:
         >>> import numpy as np
         >>> stereo = np.ones((1, 8000, 2), "float32")
@@ -33,6 +37,10 @@ class Waveform(keras.layers.Layer):
     def __init__(
         self, from_rate: int, to_rate: int, num_samples=None, **kwargs
     ):
+        checks.integer(from_rate, name="from_rate", low=1)
+        checks.integer(to_rate, name="to_rate", low=1)
+        if num_samples is not None:
+            checks.integer(num_samples, name="num_samples", low=1)
         kwargs = {**kwargs, "dtype": "float32", "autocast": False}
         super().__init__(**kwargs)
         self.from_rate = from_rate

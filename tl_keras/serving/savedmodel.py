@@ -54,7 +54,8 @@ def export(
         The path of the new version.
 
     Raises:
-        TypeError: If `model` is no `keras.Model` with known shapes.
+        TypeError: If `model` is no `keras.Model` with known shapes, or
+            `class_names` is one string.
         ValueError: If the model is not as described, if `class_names` has
             another length than the outputs, or if `directory` is no local
             folder or has no version free.
@@ -124,6 +125,11 @@ def _class_names(class_names, model) -> list[str]:
         class_names = card.class_names if card else None
     if class_names is None:
         class_names = range(num_classes)
+    if isinstance(class_names, str):
+        raise TypeError(
+            f"`class_names` is one string. Got: {class_names!r}. Expected a "
+            "list of names, one per class."
+        )
     names = [str(name) for name in class_names]
     if len(names) != num_classes:
         raise ValueError(
@@ -146,7 +152,7 @@ def _checked_directory(directory) -> pathlib.Path:
             f"`directory` is not local. Got: {directory!r}. Expected a folder "
             "on this machine; export there, then copy the version as a whole."
         )
-    directory = pathlib.Path(directory)
+    directory = pathlib.Path(directory).expanduser()
     if directory.exists() and not directory.is_dir():
         raise NotADirectoryError(
             f"`directory` is a file. Got: {str(directory)!r}. Expected a "

@@ -1,5 +1,6 @@
 """What a served model takes and gives, for each kind of input."""
 
+import keras
 import tensorflow as tf
 
 from tl_keras import cards
@@ -25,7 +26,10 @@ def serving_function(model, class_names, keep_aspect_ratio: bool):
     spec, prepare = _BY_KIND[_kind(model)](model, keep_aspect_ratio)
 
     def serve(inputs):
-        outputs = tf.cast(model(prepare(inputs), training=False), tf.float32)
+        outputs = model(prepare(inputs), training=False)
+        # Some models give a list or a dict of one.
+        [outputs] = keras.tree.flatten(outputs)
+        outputs = tf.cast(outputs, tf.float32)
         probabilities = tf.nn.softmax(outputs) if are_logits else outputs
         names = tf.tile([class_names], [tf.shape(probabilities)[0], 1])
         return {"probabilities": probabilities, "class_names": names}
@@ -37,13 +41,24 @@ def resources(model) -> list:
     """The tables and files that a model's layers need, beside variables.
 
     Args:
-        model: A `keras.Model`. A layer has them in an attribute `resources`.
+        model: A `keras.Model`. A layer may list them in an attribute
+            `resources`; of others, what TensorFlow tracks is found.
     """
-    return [
-        resource
+    found = [
+        one
         for layer in graph.layers_within(model)
-        for resource in getattr(layer, "resources", ())
+        for one in getattr(layer, "resources", None) or _tracked_by(layer)
     ]
+    return list({id(one): one for one in found}.values())
+
+
+def _tracked_by(layer) -> list:
+    kinds = (
+        tf.saved_model.experimental.TrackableResource,
+        tf.saved_model.Asset,
+    )
+    tracked = tf.train.TrackableView(layer).descendants()
+    return [one for one in tracked if isinstance(one, kinds)]
 
 
 def check(model):
