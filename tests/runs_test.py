@@ -9,6 +9,7 @@ import pathlib
 from unittest import mock
 
 import keras
+import modules_for_tests
 import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
@@ -118,6 +119,15 @@ class FinishedRunTest(absltest.TestCase):
             evaluation.accuracy, self.result.fit.best_score, places=6
         )
 
+    def test_of_other_data_every_example_counts(self):
+        path = self.folder.parent / "same.npz"
+        images = np.zeros((30, 8, 8, 3), np.uint8)
+        np.savez(path, x_train=images, y_train=np.arange(30) % 10)
+        evaluation = inference.evaluate(
+            self.folder, dataset=f"npz:{path}", split="train"
+        )
+        self.assertEqual(evaluation.num_examples, 30)
+
     def test_evaluating_data_of_other_classes_shows_both_lists(self):
         path = self.folder.parent / "other.npz"
         images = np.zeros((20, 8, 8, 3), np.uint8)
@@ -137,6 +147,24 @@ class FinishedRunTest(absltest.TestCase):
         )
         names = answer["class_names"].numpy()[0].astype(str).tolist()
         self.assertEqual(list(predictions[0].probabilities), names)
+
+    def test_one_path_may_be_given_as_it_is(self):
+        path = self.pictures / "0.png"
+        for given in (path, str(path), [path]):
+            [prediction] = inference.predict(self.folder, given)
+            self.assertEqual(prediction.input, str(path))
+
+    def test_hidden_folders_are_passed_by(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        for name in ("a.png", ".checkpoints/b.png"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes((self.pictures / "0.png").read_bytes())
+        [prediction] = inference.predict(self.folder, folder)
+        self.assertEqual(prediction.input, str(folder / "a.png"))
+
+    def test_a_text_is_shown_on_one_line(self):
+        prediction = inference.Prediction("a\tb\nc", "good", 0.5, {})
+        self.assertEqual(str(prediction), "a b c\tgood\t0.5000")
 
     def test_the_predicted_class_is_the_most_probable(self):
         for prediction in inference.predict(self.folder, [self.pictures]):
@@ -171,6 +199,65 @@ class FinishedRunTest(absltest.TestCase):
         empty = self.create_tempdir().full_path
         with self.assertRaisesRegex(ValueError, "has no images"):
             inference.predict(self.folder, [empty])
+
+
+class TableRunTest(absltest.TestCase):
+    """A run on a table with columns of its own, and other tables."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.folder = pathlib.Path(absltest.get_default_test_tmpdir()) / "table"
+        cls.folder.mkdir(exist_ok=True)
+        module = cls.folder / "module"
+        if not module.is_dir():
+            modules_for_tests.text_module(module)
+        config = small_config(
+            cls.folder / "run",
+            data=configs.DataConfig(
+                name=f"csv:{cls.table('own', 'review', 'mood')}",
+                text_column="review",
+                label_column="mood",
+            ),
+            encoder=configs.EncoderConfig(name=f"hub:{module}"),
+            plan=configs.PlanConfig(name="linear_probe", options={"epochs": 1}),
+        )
+        runs.run(config, overwrite=True, verbose=0)
+
+    @classmethod
+    def table(cls, name, text, label):
+        path = cls.folder / f"{name}.csv"
+        rows = ["a good film,good", "a bad film,bad"] * 10
+        path.write_text("\n".join([f"{text},{label}", *rows]) + "\n")
+        return path
+
+    def evaluate(self, path, **options):
+        return inference.evaluate(
+            self.folder / "run",
+            dataset=f"csv:{path}",
+            split="train",
+            **options,
+        )
+
+    def test_other_tables_have_their_own_columns(self):
+        usual = self.evaluate(self.table("usual", "text", "label"))
+        self.assertEqual(usual.num_examples, 20)
+        named = self.evaluate(
+            self.table("named", "words", "feeling"),
+            text_column="words",
+            label_column="feeling",
+        )
+        self.assertEqual(named.confusion_matrix, usual.confusion_matrix)
+
+    def test_the_runs_own_columns_are_known(self):
+        with self.assertRaisesRegex(ValueError, "knows its own columns"):
+            inference.evaluate(self.folder / "run", text_column="review")
+
+    def test_one_text_may_be_given_as_it_is(self):
+        [prediction] = inference.predict(
+            self.folder / "run", texts="a good film"
+        )
+        self.assertEqual(prediction.input, "a good film")
 
 
 class RunTest(absltest.TestCase):

@@ -90,8 +90,10 @@ class EncoderConfig:
     """Which pretrained network.
 
     Attributes:
-        name: "tiny"; a model of `keras.applications`, e.g. "MobileNetV2"; or
-            "hub:HANDLE", a TF Hub module or another SavedModel.
+        name: "tiny"; "minilm"; a model of `keras.applications`, e.g.
+            "MobileNetV2"; "hub:HANDLE", a TF Hub module or another
+            SavedModel; "preset:NAME" of KerasHub; or "file:PATH", a saved
+            Keras model.
         weights: "imagenet" for the pretrained weights, None for random ones,
             or the path of a weights file. A module has its own.
         options: The model's own options, e.g. `{"alpha": 0.35}`.
@@ -168,7 +170,7 @@ class RunConfig:
     """Everything that `tl_keras.run` is told.
 
     Attributes:
-        data: Which images, and how they are read.
+        data: Which images, texts or sounds, and how they are read.
         encoder: Which pretrained network.
         head: The new layers on top of it.
         plan: Which groups train in which order, and how fast.

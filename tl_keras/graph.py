@@ -133,6 +133,26 @@ def run(model, inputs, call):
     )
 
 
+def input_names(model) -> list[str]:
+    """What a model's inputs are called in a dict of them, in their order.
+
+    Args:
+        model: A Functional or Sequential `keras.Model`: made of a dict, its
+            keys; else the names of its inputs.
+
+    Example:
+        >>> import keras
+        >>> inputs = {"a": keras.Input((2,), name="x")}
+        >>> input_names(keras.Model(inputs, keras.layers.ReLU()(inputs["a"])))
+        ['a']
+    """
+    model = functional(model)
+    if not isinstance(model._inputs_struct, dict):
+        return [tensor.name for tensor in model.inputs]
+    key_of = {id(tensor): key for key, tensor in model._inputs_struct.items()}
+    return [key_of[id(tensor)] for tensor in model.inputs]
+
+
 def inputs_of(model) -> dict[str, list[str]]:
     """Names of the operations that each operation reads, in graph order.
 

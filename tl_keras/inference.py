@@ -2,13 +2,16 @@
 
 import csv
 import dataclasses
+import os
 import pathlib
+import re
 
 import numpy as np
 import tensorflow as tf
 
 from tl_keras import cards
 from tl_keras import checks
+from tl_keras import configs
 from tl_keras import models
 from tl_keras import runs
 from tl_keras import workdirs
@@ -44,7 +47,9 @@ class Prediction:
     probabilities: dict[str, float] = dataclasses.field(repr=False)
 
     def __str__(self):
-        return f"{self.input}\t{self.class_name}\t{self.probability:.4f}"
+        # A text may have lines and tabs of its own.
+        shown = re.sub(r"[\t\r\n]+", " ", self.input)
+        return f"{shown}\t{self.class_name}\t{self.probability:.4f}"
 
 
 def evaluate(
@@ -52,6 +57,8 @@ def evaluate(
     *,
     dataset=None,
     data_dir=None,
+    text_column: str | None = None,
+    label_column: str | None = None,
     split: str = "test",
     trust_modules: bool = False,
 ) -> metrics.Evaluation:
@@ -63,6 +70,9 @@ def evaluate(
             run, split as it was.
         data_dir: Folder of prepared TensorFlow Datasets. None: that of the
             run.
+        text_column: Where the texts are in a table of `dataset`, as in
+            `tl_keras.configs.DataConfig`. None: its default.
+        label_column: Where its labels are, likewise.
         split: "test", "validation" or "train".
         trust_modules: See `tl_keras.load_model`.
 
@@ -79,7 +89,9 @@ def evaluate(
         workdirs.make(workdir).model, trust_modules=trust_modules
     )
     card = cards.of(model)
-    data_config = _data_config(config.data, dataset, data_dir)
+    data_config = _data_config(
+        config.data, dataset, data_dir, text_column, label_column
+    )
     data = runs.prepare_data(
         runs.read_data(data_config),
         data_config,
@@ -102,12 +114,26 @@ def evaluate(
     )
 
 
-def _data_config(config, dataset, data_dir):
+def _data_config(config, dataset, data_dir, text_column, label_column):
+    columns = {"text_column": text_column, "label_column": label_column}
+    given = {k: v for k, v in columns.items() if v is not None}
     if dataset is None:
+        if given:
+            raise ValueError(
+                f"{given} is for other data: the run knows its own columns. "
+                "Name the data by `dataset`, or leave it out."
+            )
         return dataclasses.replace(config, data_dir=data_dir or config.data_dir)
-    # Of other data, all is used, and a folder of the run's may not fit.
+    # Of other data, all is used, and what was said of the run's may not fit.
+    said_of_the_run = {
+        "data_dir": data_dir,
+        "train_examples": None,
+        "validation_fraction": 0.0,
+        "text_column": configs.DataConfig.text_column,
+        "label_column": configs.DataConfig.label_column,
+    }
     return dataclasses.replace(
-        config, name=dataset, data_dir=data_dir, train_examples=None
+        config, name=dataset, **{**said_of_the_run, **given}
     )
 
 
@@ -146,6 +172,9 @@ def predict(
             kind, or a file cannot be read (the message names it).
         FileNotFoundError: If there is no such file or folder.
     """
+    # One may be given as it is.
+    paths = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+    texts = [texts] if isinstance(texts, str) else texts
     config = workdirs.read_config(workdir)
     model = models.load_model(
         workdirs.make(workdir).model, trust_modules=trust_modules
@@ -227,7 +256,7 @@ def _files(path, kind) -> list[pathlib.Path]:
         file
         for file in path.rglob("*")
         if data_files.kind_by_name(file) == kind
-        and not data_files.is_hidden(file)
+        and not _is_hidden_within(file, path)
         and file.is_file()
     )
     if not files:
@@ -236,6 +265,11 @@ def _files(path, kind) -> list[pathlib.Path]:
             f"as {example}."
         )
     return files
+
+
+def _is_hidden_within(file, folder) -> bool:
+    parts = file.relative_to(folder).parts
+    return any(data_files.is_hidden(pathlib.Path(part)) for part in parts)
 
 
 def _prediction(name, row, class_names) -> Prediction:

@@ -105,11 +105,10 @@ def outputs_are_logits(model) -> bool:
     """Whether a classifier's outputs still lack their softmax.
 
     Args:
-        model: A `keras.Model`. With a card the answer is known; else the
-            activation of its last layer tells.
+        model: As `last_activation` takes it.
 
     Raises:
-        ValueError: If the last layer tells neither.
+        ValueError: If the last layer does not tell.
 
     Example:
         >>> import keras
@@ -117,8 +116,30 @@ def outputs_are_logits(model) -> bool:
         >>> outputs_are_logits(keras.Sequential(layers))
         True
     """
+    return last_activation(model) is None
+
+
+def last_activation(model) -> str | None:
+    """What made probabilities of a classifier's outputs.
+
+    Args:
+        model: A `keras.Model`. With a card the answer is known; else the
+            activation of its last layer tells.
+
+    Returns:
+        "softmax", "sigmoid", or None for logits.
+
+    Raises:
+        ValueError: If the last layer does not tell.
+
+    Example:
+        >>> import keras
+        >>> last = keras.layers.Dense(2, activation="sigmoid")
+        >>> last_activation(keras.Sequential([keras.Input((3,)), last]))
+        'sigmoid'
+    """
     if cards.of(model) is not None:
-        return True
+        return None
     first = None
     for operation in _backwards(model):
         first = first or operation
@@ -126,16 +147,17 @@ def outputs_are_logits(model) -> bool:
         name = getattr(activation, "__name__", None)
         # `keras.ops.softmax` is no layer, and of a class of the same name.
         kind = type(operation).__name__.lower()
-        if name in _DISTRIBUTIONS or kind in _DISTRIBUTIONS:
-            return False
+        for activation in _DISTRIBUTIONS:
+            if activation in (name, kind):
+                return activation
         if name == "linear":
             # A linear Activation may be there to make a softmax float32: then
             # what comes before it tells.
             if isinstance(operation, keras.layers.Activation):
                 continue
-            return True
+            return None
         if operation is not first and isinstance(operation, keras.layers.Layer):
-            return True
+            return None
         break
     raise ValueError(
         "Whether the model gives logits or probabilities cannot be seen from "

@@ -87,9 +87,29 @@ class MessagesTest(parameterized.TestCase):
         (["finetune", "--set=a", "--workdir=x"], "Expected FIELD=VALUE"),
         (["finetune", "--set=sead=1", "--workdir=x"], "mean 'seed'"),
         (["finetune", "--strategy=tpu", "--workdir=x"], "'mirrored'"),
+        (
+            ["predict", "a.jpg", "--workdir=x", "--dataset=y"],
+            "no flag --dataset",
+        ),
     )
     def test_a_mistake_gets_a_sentence(self, arguments, message):
         self.assertRegex(tl_keras(*arguments).stderr, message)
+
+    def test_a_file_that_fails_while_training_is_a_sentence(self):
+        import tensorflow as tf
+
+        def fail(number):
+            message = tf.strings.join(["b/[2].png", " cannot be decoded."])
+            check = tf.debugging.Assert(number < 0, [message])
+            with tf.control_dependencies([check]):
+                return tf.identity(number)
+
+        with self.assertRaises(tf.errors.InvalidArgumentError) as raised:
+            list(tf.data.Dataset.range(2).map(fail))
+        self.assertEqual(
+            main._sentence(raised.exception), "b/[2].png cannot be decoded."
+        )
+        self.assertIsNone(main._sentence(RuntimeError("a mistake of ours")))
 
     def test_debug_shows_the_traceback(self):
         shown = tl_keras("finetune", "--set=a", "--workdir=x", "--debug")

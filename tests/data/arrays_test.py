@@ -131,6 +131,10 @@ class ErrorsTest(parameterized.TestCase):
     def test_labels_beyond_the_class_names(self):
         self.assert_refuses("2 at position 2.*0 to 1", class_names=["a", "b"])
 
+    def test_one_label_far_beyond_the_others(self):
+        with self.assertRaisesRegex(ValueError, "up to 1000000000, with 8 ex"):
+            arrays.from_arrays((IMAGES[:8], [0, 1] * 3 + [0, 10**9]))
+
     def test_a_class_without_examples(self):
         labels = np.where(LABELS == 1, 0, LABELS)
         self.assert_refuses("without a training.*'1'", (IMAGES, labels))

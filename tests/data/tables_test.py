@@ -62,7 +62,7 @@ class TablesTest(parameterized.TestCase):
         data = self.load(["a,Ann", "b,Bea"] * 4, header=header)
         self.assertEqual(data.class_names, ("a", "b"))
 
-    @parameterized.parameters("", "-1")
+    @parameterized.parameters("", "-1", "-1.0")
     def test_a_test_part_without_labels_is_left_out_with_a_warning(self, label):
         splits = ["train"] * 6 + ["test"] * 2
         with self.assertWarnsRegex(UserWarning, "table.csv.* has no labels"):
@@ -86,7 +86,15 @@ class TablesTest(parameterized.TestCase):
             ["train", "train", "test"],
         )
 
-    @parameterized.parameters("nan", "1.5", "inf")
+    def test_one_number_has_one_spelling(self):
+        self.assert_refuses(
+            "line 4: label '1.0' is the number that .* line 3 writes as '1'",
+            ["0", "1", "1.0"],
+        )
+        data = self.load(["10.0", "2.0", "10.0", "2.0"])
+        self.assertEqual(data.class_names, ("2.0", "10.0"))
+
+    @parameterized.parameters("nan", "1.5", "inf", "1_0")
     def test_numbers_that_are_not_whole_are_named(self, label):
         self.assert_refuses(
             f"line 4: label '{label}' is no whole number", [0, 1, label]

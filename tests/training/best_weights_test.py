@@ -34,6 +34,13 @@ class BestWeightsTest(parameterized.TestCase):
         )
         self.assertEqual(best.score, score)
 
+    def test_a_phases_score_gets_over_a_nan(self):
+        best = best_weights.BestWeights(self.network, "val_loss")
+        best.on_train_begin()
+        scores = [float("nan"), 0.5, float("nan"), 0.7]
+        self.after(best, [{"val_loss": score} for score in scores])
+        self.assertEqual(best.phase_score, 0.5)
+
     def test_a_lower_loss_decides_between_equal_scores(self):
         best = best_weights.BestWeights(self.network, "val_accuracy")
         epochs = [

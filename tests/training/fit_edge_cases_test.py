@@ -88,6 +88,11 @@ class LabelsTest(parameterized.TestCase):
             fit(model_with(outputs=1, activation="sigmoid"), Phase(name="a"))
         with self.assertRaisesRegex(ValueError, "ends in a sigmoid"):
             fit(model_with(activation="sigmoid"), Phase(name="a"))
+        inner = model_with(activation="sigmoid")
+        end = keras.layers.Activation("linear", dtype="float32")
+        cast = keras.Model(inner.inputs, end(inner.outputs[0]))
+        with self.assertRaisesRegex(ValueError, "ends in a sigmoid"):
+            fit(cast, Phase(name="a"))
 
     def test_a_loss_of_ones_own_takes_labels_of_any_kind(self):
         images, labels = images_and_labels()
@@ -100,6 +105,26 @@ class LabelsTest(parameterized.TestCase):
             metrics=["mae"],
         )
         self.assertIn("mae", result.history[0])
+
+    @parameterized.parameters(0.7, np.nan)
+    def test_a_label_that_is_no_number_of_a_class_stops_training(self, label):
+        images, labels = images_and_labels()
+        labels = labels.astype("float32")
+        whole = tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)
+        fit(model_with(), Phase(name="a"), whole)
+        labels[5] = label
+        data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)
+        with self.assertRaisesRegex(
+            tf.errors.InvalidArgumentError, "no whole number"
+        ):
+            fit(model_with(), Phase(name="a"), data)
+
+    def test_names_as_labels_are_refused(self):
+        images, labels = images_and_labels()
+        names = labels.astype(str)
+        data = tf.data.Dataset.from_tensor_slices((images, names)).batch(8)
+        with self.assertRaisesRegex(TypeError, "labels.*are strings"):
+            fit(model_with(), Phase(name="a"), data)
 
     @parameterized.parameters(3, -1)
     def test_a_label_out_of_range_stops_training(self, label):
@@ -222,6 +247,29 @@ class InputsTest(absltest.TestCase):
             TrainingModel(model, [end])(batch), model(batch), rtol=1e-6
         )
 
+    def test_of_a_dict_go_by_the_keys_that_the_model_was_made_with(self):
+        first, second = keras.Input((2,), name="x"), keras.Input((3,), name="y")
+        joined = keras.layers.Concatenate()([first, second])
+        end = keras.layers.Dense(2, name="end")
+        model = keras.Model({"b": first, "a": second}, end(joined))
+        batch = {"a": np.ones((4, 3)), "b": np.zeros((4, 2))}
+        np.testing.assert_allclose(
+            TrainingModel(model, [end])(batch), model(batch), rtol=1e-6
+        )
+
+    def test_may_leave_out_a_last_axis_of_one(self):
+        inputs = keras.Input((1,))
+        end = keras.layers.Dense(2, name="end")
+        model = keras.Model(inputs, end(inputs))
+        pairs = (np.arange(8.0), np.arange(8) % 2)
+        data = tf.data.Dataset.from_tensor_slices(pairs).batch(4)
+        fit(model, Phase(name="a"), data)
+        np.testing.assert_allclose(
+            TrainingModel(model, [end])(np.arange(4.0)),
+            model(np.arange(4.0)[:, None]),
+            rtol=1e-6,
+        )
+
     def test_keep_their_digits_under_a_global_mixed_policy(self):
         model = model_with()
         before = keras.config.dtype_policy()
@@ -234,8 +282,39 @@ class InputsTest(absltest.TestCase):
         np.testing.assert_array_equal(training_model(images), model(images))
 
 
+class LossScaleTest(absltest.TestCase):
+    def test_is_there_for_float16_within_a_nested_model(self):
+        inner = keras.Sequential(
+            [keras.Input((6, 6, 3)), keras.layers.Conv2D(4, 3)]
+        )
+        for dtype, expected in (
+            ("float32", keras.optimizers.Adam),
+            ("mixed_float16", keras.optimizers.LossScaleOptimizer),
+        ):
+            inner = keras.Sequential(
+                [
+                    keras.Input((6, 6, 3)),
+                    keras.layers.Conv2D(4, 3, dtype=dtype),
+                    keras.layers.Activation("linear", dtype="float32"),
+                ]
+            )
+            seen = []
+
+            class Note(keras.callbacks.Callback):
+                def on_train_begin(self, logs=None, seen=seen):
+                    seen.append(self.model.optimizer)
+
+            fit(model_with(inner), Phase(name="a"), callbacks=[Note()])
+            self.assertIsInstance(seen[0], expected)
+
+
 class RefusedBeforeTrainingTest(parameterized.TestCase):
     @parameterized.parameters(
+        (
+            Phase(name="b", optimizer_options={"use_ema": True}),
+            {"validation_data": dataset()},
+            "averages weights",
+        ),
         (
             Phase(
                 name="b", augmentation=tl_data.Augmentation(flip=True), epochs=1
@@ -287,6 +366,10 @@ class RefusedBeforeTrainingTest(parameterized.TestCase):
             fit(model, Plan("p", [Phase(name="a"), phase]), **options)
         for one, other in zip(before, model.get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
+
+    def test_metrics_are_a_list(self):
+        with self.assertRaisesRegex(TypeError, "metrics.*Write a list"):
+            fit(model_with(), Phase(name="a"), metrics="accuracy")
 
 
 if __name__ == "__main__":

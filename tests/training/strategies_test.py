@@ -18,6 +18,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(
     cpu, [tf.config.LogicalDeviceConfiguration()] * 2
 )
+import keras
 import tl_keras
 
 rng = np.random.default_rng(0)
@@ -80,6 +81,27 @@ ragged = tl_keras.fit(
     verbose=0,
 )
 finite = all(np.isfinite(w).all() for w in batch_norm.get_weights())
+
+
+def overflown(name, replica):
+    # The last loss where one half of a batch overflows in float16.
+    inputs = np.random.default_rng(0).normal(size=(32, 8)).astype("float32")
+    inputs[np.arange(32) % 8 // 4 == replica] *= 60.0
+    with tl_keras.strategy(name):
+        keras.utils.set_random_seed(0)
+        given = keras.Input((8,))
+        hidden = keras.layers.Dense(16, "relu", dtype="mixed_float16")(given)
+        outputs = keras.layers.Dense(2, dtype="float32")(hidden)
+        data = tf.data.Dataset.from_tensor_slices((inputs, np.arange(32) % 2))
+        result = tl_keras.fit(
+            keras.Model(given, outputs),
+            data.batch(8),
+            tl_keras.tuning.Phase(name="a", epochs=3, optimizer="sgd"),
+            verbose=0,
+        )
+        return result.history[-1]["loss"]
+
+
 print(json.dumps({
     "replicas": replicas,
     "one": one.history,
@@ -100,6 +122,10 @@ print(json.dumps({
     "refused": refused,
     "ragged": ragged.history,
     "finite": finite,
+    "overflown": [
+        [overflown(name, replica) for name in ("none", "mirrored")]
+        for replica in (0, 1)
+    ],
 }))
 """
 
@@ -136,6 +162,11 @@ class MirroredTest(absltest.TestCase):
         self.assertLess(self.answer["apart"], 1e-3)
         # The copies of a weight on both are one and the same.
         self.assertEqual(self.answer["replicas_apart"], 0.0)
+
+    def test_gradients_may_overflow_on_any_replica(self):
+        # Keras by itself sees them on the first one alone.
+        for one_device, two_replicas in self.answer["overflown"]:
+            self.assertAlmostEqual(one_device, two_replicas, delta=0.05)
 
     def test_a_model_built_outside_is_refused_in_a_sentence(self):
         self.assertRegex(self.answer["refused"], "built outside.*one `with")

@@ -101,6 +101,10 @@ class PlansTest(parameterized.TestCase):
         self.assertEqual((head.lora_rank, head.lora_alpha), (None, None))
         self.assertEqual((adapted.lora_rank, adapted.lora_alpha), (4, 8.0))
 
+    def test_adapters_of_other_plans_leave_the_head_alone(self):
+        head, top = plans.make("head_then_top", lora_rank=2).phases
+        self.assertEqual((head.lora_rank, top.lora_rank), (None, 2))
+
     def test_an_unknown_plan_or_option_is_named_with_the_list(self):
         with self.assertRaisesRegex(ValueError, "Did you mean 'gradual'"):
             plans.make("gradully")

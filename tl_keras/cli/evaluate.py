@@ -10,6 +10,12 @@ from tl_keras.cli import common
 
 flags.adopt_module_key_flags(common)
 
+TEXT_COLUMN = flags.DEFINE_string(
+    "text_column", None, "Texts' column in a table of --dataset, if not text."
+)
+LABEL_COLUMN = flags.DEFINE_string(
+    "label_column", None, "Labels' column of it, if not label."
+)
 SPLIT = flags.DEFINE_string("split", "test", "test, validation or train.")
 
 
@@ -24,6 +30,8 @@ def main(argv):
         workdir,
         dataset=common.DATASET.value,
         data_dir=common.DATA_DIR.value,
+        text_column=TEXT_COLUMN.value,
+        label_column=LABEL_COLUMN.value,
         split=SPLIT.value,
         trust_modules=common.TRUST_MODULES.value,
     )

@@ -24,7 +24,8 @@ SET = flags.DEFINE_multi_string(
 ENCODER = flags.DEFINE_string(
     "encoder",
     None,
-    "tiny, a model of keras.applications, hub:HANDLE or file:PATH.",
+    "tiny, minilm, a model of keras.applications, hub:HANDLE, preset:NAME or "
+    "file:PATH.",
 )
 WEIGHTS = flags.DEFINE_string(
     "weights", None, "imagenet, none, or the path of a weights file."

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import sys
 import traceback
 
@@ -10,6 +11,7 @@ from absl import flags
 from absl import logging
 
 from tl_keras import checks
+from tl_keras.cli import common
 
 COMMANDS = {
     "finetune": "Fine-tune an encoder on a data set, evaluate and export it.",
@@ -74,10 +76,22 @@ def _parse(argv, module):
         sys.exit(0)
     # Flags may come after the images of `predict`, too.
     flags.FLAGS.set_gnu_getopt()
+    hint = f"`{argv[0]} --help` shows its flags."
     try:
-        return flags.FLAGS(argv)
+        arguments = flags.FLAGS(argv)
     except flags.Error as error:
-        _refuse(error, hint=f"`{argv[0]} --help` shows its flags.")
+        _refuse(error, hint=hint)
+    strange = [f"--{flag.name}" for flag in _given_to_others(module)]
+    if strange:
+        _refuse(f"{argv[0]} has no flag {', '.join(strange)}.", hint=hint)
+    return arguments
+
+
+def _given_to_others(module) -> list:
+    """Flags on the command line that are for other commands."""
+    own = flags.FLAGS.get_key_flags_for_module(module)
+    shared = flags.FLAGS.flags_by_module_dict().get(common.__name__, [])
+    return [flag for flag in shared if flag.present and flag not in own]
 
 
 # What tl_keras raises in words; a loss that became NaN is the last one.
@@ -100,14 +114,30 @@ def _with_worded_errors(main):
         except KeyboardInterrupt:
             print("Interrupted.", file=sys.stderr)
             sys.exit(130)
-        except _WORDED as error:
+        except Exception as error:
+            sentence = _sentence(error)
+            if sentence is None:
+                raise
             if flags.FLAGS.debug:
                 traceback.print_exc()
             else:
-                print(f"{error}\n(--debug shows where.)", file=sys.stderr)
+                print(f"{sentence}\n(--debug shows where.)", file=sys.stderr)
             sys.exit(1)
 
     return guarded
+
+
+def _sentence(error) -> str | None:
+    """What a user is told of an error; None where it is a bug of ours."""
+    if isinstance(error, _WORDED):
+        return str(error)
+    # Of what is read while training, the message of our own check arrives
+    # among much that TensorFlow adds.
+    asserted = re.search(
+        r"assertion failed: \[(.*?)\]\s*(\n|$)", str(error), re.DOTALL
+    )
+    is_tensorflows = type(error).__module__.startswith("tensorflow.")
+    return asserted[1] if is_tensorflows and asserted else None
 
 
 def _refuse(error, *, hint: str):

@@ -116,6 +116,13 @@ def to_source(
     labels = {split: _labels(y, split) for split, (_, y) in pairs.items()}
     if class_names is None:
         highest = max(1, int(labels["train"].max(initial=0)))
+        if highest >= max(2, len(labels["train"])):
+            raise ValueError(
+                f"The labels of `train` go up to {highest}, with "
+                f"{len(labels['train'])} examples, so that most classes have "
+                "none. Expected class numbers from 0 on; number them anew "
+                "(`numpy.unique(labels, return_inverse=True)`)."
+            )
         class_names = [str(label) for label in range(highest + 1)]
     class_names = tuple(map(str, class_names))
     splits = {

@@ -119,7 +119,7 @@ class OnTheFly:
         except Exception as error:
             raise ValueError(
                 f"{self.name(index)} cannot be decoded. {self.expected} Remove "
-                "or replace it."
+                f"or replace it. (The decoder says: {_first_line(error)})"
             ) from error
 
     def name(self, index: int) -> str:
@@ -128,6 +128,11 @@ class OnTheFly:
 
     def _checked(self, index):
         return tf.ensure_shape(self.decode(index), self.shape)
+
+
+def _first_line(error) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def constant(values, dtype=None):

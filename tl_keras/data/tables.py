@@ -1,8 +1,8 @@
 """Texts, or files, that a table lists."""
 
 import collections
-import math
 import pathlib
+import re
 
 from tl_keras import checks
 from tl_keras.data import examples
@@ -11,7 +11,8 @@ from tl_keras.data import labels as labels_
 from tl_keras.data import table_rows
 from tl_keras.data import texts
 
-_MISSING = ("", "-1")
+_MISSING = ("", "-1", "-1.0")
+_WHOLE_NUMBER = re.compile(r"[+-]?\d+(\.0*)?")
 
 # `value` is a text, or the path of a file.
 _Row = collections.namedtuple("_Row", "where id value label split")
@@ -173,7 +174,7 @@ def _class_names(by_split):
     names = {row.label for row in by_split["train"]}
     if all(_number(row.label) is not None for row in rows):
         _check_whole(rows)
-        class_names = tuple(sorted(names, key=lambda name: int(float(name))))
+        class_names = tuple(sorted(names, key=float))
     else:
         class_names = tuple(sorted(names))
     for row in rows:
@@ -195,10 +196,17 @@ def _number(label):
 
 
 def _check_whole(rows):
+    spellings = {}
     for row in rows:
-        number = float(row.label)
-        if not math.isfinite(number) or number % 1:
+        if not _WHOLE_NUMBER.fullmatch(row.label):
             raise ValueError(
                 f"{row.where}: label {row.label!r} is no whole number. "
                 "Expected the names of classes, or whole numbers."
+            )
+        first = spellings.setdefault(float(row.label), row)
+        if first.label != row.label:
+            raise ValueError(
+                f"{row.where}: label {row.label!r} is the number that "
+                f"{first.where} writes as {first.label!r}. Write each class "
+                "in one way."
             )

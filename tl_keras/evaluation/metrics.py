@@ -21,7 +21,7 @@ def evaluate(model, dataset, *, class_names=None) -> "Evaluation":
     Args:
         model: A `keras.Model`, as
             `tl_keras.evaluation.predict_probabilities` takes it.
-        dataset: A finite, batched `tf.data.Dataset` of `(images, labels)`,
+        dataset: A finite, batched `tf.data.Dataset` of `(inputs, labels)`,
             such as `data.test`. Labels are class indices or one-hot.
         class_names: Names of the classes in the order of the outputs. By
             default those that `fit` left in the model, else "0", "1", ...

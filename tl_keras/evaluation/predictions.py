@@ -14,10 +14,11 @@ def predict_probabilities(model, dataset):
     `tl_keras.strategy("mirrored")` as it reads any other.
 
     Args:
-        model: A built `keras.Model` with one input, images
-            `[batch, height, width, channels]`, and one output, logits or
+        model: A built `keras.Model` with one input, such as images
+            `[batch, height, width, channels]`, strings `[batch]` or
+            waveforms `[batch, samples]`, and one output, logits or
             probabilities `[batch, num_classes]`.
-        dataset: A finite, batched `tf.data.Dataset` of `(images, labels)`,
+        dataset: A finite, batched `tf.data.Dataset` of `(inputs, labels)`,
             such as `data.test`. Labels are class indices `[batch]` or
             `[batch, 1]`, or one-hot rows `[batch, num_classes]`.
 
@@ -29,7 +30,7 @@ def predict_probabilities(model, dataset):
     Raises:
         TypeError: If `dataset` is not a `tf.data.Dataset`.
         ValueError: If the dataset is empty, endless or not batched, if the
-            images do not fit the model, if a label is not a class of the
+            inputs do not fit the model, if a label is not a class of the
             model, or if a prediction is NaN or no probability.
 
     Example:
@@ -52,12 +53,12 @@ def predict_probabilities(model, dataset):
         ((5, 3), [0, 1, 2, 0, 1])
     """
     _check_dataset(dataset)
-    image_shape = _image_shape(model)
-    step = _prediction_step(model, dataset, image_shape)
+    input_shape = _input_shape(model)
+    step = _prediction_step(model, dataset, input_shape)
     all_probabilities, all_labels, done = [], [], 0
-    for images, labels in dataset:
-        _check_images(images, image_shape)
-        probabilities = step(images).numpy()
+    for inputs, labels in dataset:
+        _check_inputs(inputs, input_shape)
+        probabilities = step(inputs).numpy()
         _check_probabilities(probabilities, first=done)
         labels = _class_indices(
             labels.numpy(), probabilities.shape[1], first=done
@@ -92,8 +93,8 @@ def _check_dataset(dataset):
     if not isinstance(spec, tuple) or len(spec) != 2:
         raise ValueError(
             f"`dataset` has elements of another form. Got: {spec}. Expected "
-            "pairs `(images, labels)`; leave sample weights away with "
-            "`dataset.map(lambda images, labels, weights: (images, labels))`."
+            "pairs `(inputs, labels)`; leave sample weights away with "
+            "`dataset.map(lambda inputs, labels, weights: (inputs, labels))`."
         )
     if spec[1].shape.rank == 0:
         raise ValueError(
@@ -107,25 +108,24 @@ def _check_dataset(dataset):
         )
 
 
-def _image_shape(model):
-    """The shape of one image as the model knows it, or None."""
+def _input_shape(model):
+    """The shape of one input as the model knows it, or None."""
     inputs = getattr(model, "inputs", None)
     if inputs is None:  # A subclassed model says nothing about its input.
         return None
     if len(inputs) != 1:
         raise ValueError(
-            f"The model has several inputs. Got: {len(inputs)}. Expected "
-            "one: images."
+            f"The model has several inputs. Got: {len(inputs)}. Expected one."
         )
     return tuple(inputs[0].shape[1:])
 
 
-def _prediction_step(model, dataset, image_shape):
-    """A function of images that returns float32 probabilities."""
+def _prediction_step(model, dataset, input_shape):
+    """A function of inputs that returns float32 probabilities."""
     are_logits = models.outputs_are_logits(model)
 
-    def step(images):
-        outputs = model(images, training=False)
+    def step(inputs):
+        outputs = model(inputs, training=False)
         if not tf.is_tensor(outputs) or outputs.shape.rank != 2:
             raise ValueError(
                 "The model is no classifier. Got the output: "
@@ -139,35 +139,35 @@ def _prediction_step(model, dataset, image_shape):
         outputs = tf.cast(outputs, tf.float32)
         return tf.nn.softmax(outputs) if are_logits else outputs
 
-    def on_one_device(images):
+    def on_one_device(inputs):
         # In a strategy's scope only replicas can call a module that was
         # loaded there; all give the same, and the first is asked.
         strategy = tf.distribute.get_strategy()
-        outputs = strategy.run(step, (images,))
+        outputs = strategy.run(step, (inputs,))
         return strategy.experimental_local_results(outputs)[0]
 
-    if image_shape is None:
+    if input_shape is None:
         return tf.function(on_one_device, reduce_retracing=True)
     # With the batch size left open, a smaller last batch needs no second trace.
     dtype = dataset.element_spec[0].dtype
     return tf.function(
-        on_one_device, [tf.TensorSpec([None, *image_shape], dtype)]
+        on_one_device, [tf.TensorSpec([None, *input_shape], dtype)]
     )
 
 
-def _check_images(images, image_shape):
-    if image_shape is None:
+def _check_inputs(inputs, input_shape):
+    if input_shape is None:
         return
-    if not images.shape[1:].is_compatible_with(image_shape):
+    if not inputs.shape[1:].is_compatible_with(input_shape):
         hint = ""
-        if len(image_shape) == 3 and image_shape[0] is not None:
+        if len(input_shape) == 3 and input_shape[0] is not None:
             hint = (
-                f"; load the data with `image_size={image_shape[0]}, "
-                f"channels={image_shape[2]}`"
+                f"; load the data with `image_size={input_shape[0]}, "
+                f"channels={input_shape[2]}`"
             )
         raise ValueError(
-            "The images do not fit the model. Got images of shape "
-            f"{tuple(images.shape[1:])}. Expected {image_shape}{hint}."
+            "The inputs do not fit the model. Got inputs of shape "
+            f"{tuple(inputs.shape[1:])}. Expected {input_shape}{hint}."
         )
 
 
@@ -179,7 +179,7 @@ def _check_probabilities(probabilities, first: int):
             "The model's predictions are not finite. Got NaN or infinity for "
             f"{np.sum(~finite)} of {len(finite)} examples, the first at index "
             f"{first + np.argmin(finite)}. The weights may have diverged "
-            "(train with a lower learning rate), or the images hold NaN."
+            "(train with a lower learning rate), or the inputs hold NaN."
         )
     # The sum of 1,000 bfloat16 probabilities is off by up to 0.4 percent.
     valid = np.abs(probabilities.sum(axis=1) - 1) < 1e-2

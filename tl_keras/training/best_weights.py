@@ -66,7 +66,8 @@ class BestWeights(keras.callbacks.Callback):
             self._better(score),
             -float(logs.get("val_loss", math.inf)),
         )
-        if self.phase_score is None or rank[0] > self._better(self.phase_score):
+        best = self.phase_score
+        if best is None or math.isnan(best) or rank[0] > self._better(best):
             self.phase_score = score
         if any(map(math.isnan, rank)) or (self._rank and rank <= self._rank):
             return

@@ -132,7 +132,9 @@ class DatasetFeed:
         """Labels as they are; class numbers as int32, each of a class."""
         if _are_rows(labels, self.num_classes):
             return tf.cast(labels, tf.float32)
-        numbers = tf.cast(labels, tf.int32)
+        whole = _checks_of_whole_numbers(labels)
+        with tf.control_dependencies(whole):
+            numbers = tf.cast(labels, tf.int32)
         if labels.shape.rank == 2:
             numbers = tf.squeeze(numbers, axis=-1)
         message = (
@@ -145,6 +147,18 @@ class DatasetFeed:
         ]
         with tf.control_dependencies(checked):
             return tf.identity(numbers)
+
+
+def _checks_of_whole_numbers(labels) -> list:
+    if labels.dtype == tf.string:
+        raise TypeError(
+            "The labels of the dataset are strings. Expected class numbers "
+            "from 0 on; map names to numbers first."
+        )
+    if not labels.dtype.is_floating:
+        return []
+    message = "A label is no whole number. Expected class numbers."
+    return [tf.debugging.assert_equal(labels, tf.round(labels), message)]
 
 
 @dataclasses.dataclass(frozen=True)

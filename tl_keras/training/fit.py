@@ -238,14 +238,14 @@ def _num_classes(model, loss) -> int | None:
 
 def _loss(model, loss, plan):
     if loss is None:
-        last = getattr(model.layers[-1], "activation", None)
-        if last is keras.activations.sigmoid:
+        last = models.last_activation(model)
+        if last == "sigmoid":
             raise ValueError(
                 "The model ends in a sigmoid, whose outputs are no "
                 "distribution over classes. Pass `loss` (e.g. "
                 "'binary_crossentropy') and `metrics`, or end it in a softmax."
             )
-        return losses.Crossentropy(from_logits=models.outputs_are_logits(model))
+        return losses.Crossentropy(from_logits=last is None)
     name = loss if isinstance(loss, str) else _name_of(loss)
     softens = [
         phase.name
@@ -270,6 +270,9 @@ def _name_of(loss) -> str:
 def _metrics(metrics, loss) -> list:
     if metrics is None:
         return [losses.accuracy] if loss is None else []
+    checks.instance(
+        metrics, (list, tuple), name="metrics", hint="Write a list of them."
+    )
     # By its name Keras chooses between two kinds of accuracy by the first
     # labels it sees; with soft training labels it is wrong in validation.
     return [

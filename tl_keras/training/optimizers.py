@@ -127,9 +127,29 @@ def make(
     for variable, factor, decay in settings:
         factors[optimizer._var_key(variable)] = (factor, decay)
     if scale_loss:
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer = _LossScale(optimizer)
     optimizer.build([variable for variable, _, _ in settings])
     return optimizer
+
+
+class _LossScale(keras.optimizers.LossScaleOptimizer):
+    """Keras' loss scaling, where a gradient of any replica may overflow."""
+
+    def check_finite(self, grads):
+        # Keras asks the first replica alone, which adds up gradients later.
+        overflows = 1.0 - keras.ops.cast(super().check_finite(grads), "float32")
+        replica = tf.distribute.get_replica_context()
+        return replica.all_reduce(tf.distribute.ReduceOp.SUM, overflows) < 0.5
+
+
+def averages_weights(optimizer) -> bool:
+    """Whether an optimizer ends with weights averaged over its steps.
+
+    Example:
+        >>> averages_weights(keras.optimizers.Adam(use_ema=True))
+        True
+    """
+    return getattr(optimizer, "inner_optimizer", optimizer).use_ema
 
 
 def _kind_and_options(phase):

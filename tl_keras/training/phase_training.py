@@ -92,7 +92,14 @@ class PhaseTraining:
                 "validation score, and there is no validation data. Leave "
                 "`patience` out, or give validation data."
             )
-        _, variables = self._optimizer(phase, trained)
+        optimizer, variables = self._optimizer(phase, trained)
+        if monitor is not None and optimizers.averages_weights(optimizer):
+            raise ValueError(
+                f"The optimizer of phase {phase.name!r} averages weights "
+                "(`use_ema`), and its averages would be lost: the best epoch's "
+                "weights are kept, and Keras averages only at the end. Leave "
+                "`use_ema` out, or give no validation data and no `monitor`."
+            )
         self.feed.train(phase, 0, 1)
         return variables
 
@@ -207,7 +214,8 @@ class PhaseTraining:
             ],
             adapters,
             scale_loss=any(
-                layer.compute_dtype == "float16" for layer in self.model.layers
+                layer.compute_dtype == "float16"
+                for layer in graph.layers_within(self.model)
             ),
         )
         return optimizer, variables

@@ -191,17 +191,25 @@ class TrainingModel(keras.Model):
         super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
 
     def _as_declared(self, inputs):
-        """Inputs in the dtypes of the network's own inputs."""
+        """Inputs in the forms and dtypes of the network's own inputs."""
         declared = graph.functional(self.network).inputs
         if isinstance(inputs, dict):
-            inputs = [inputs[tensor.name] for tensor in declared]
+            names = graph.input_names(self.network)
+            inputs = [inputs[name] for name in names]
         given = keras.tree.flatten(inputs)
         return [
-            value
-            if tensor.dtype == "string"
-            else keras.ops.cast(value, tensor.dtype)
+            _as_one_declared(value, tensor)
             for value, tensor in zip(given, declared, strict=True)
         ]
+
+
+def _as_one_declared(value, declared):
+    # As Keras has it, a last axis of one may be left out.
+    if len(value.shape) == len(declared.shape) - 1 and declared.shape[-1] == 1:
+        value = keras.ops.expand_dims(value, -1)
+    if declared.dtype == "string":
+        return value
+    return keras.ops.cast(value, declared.dtype)
 
 
 class _Hidden:

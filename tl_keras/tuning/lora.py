@@ -90,9 +90,10 @@ def adapters_for(
 ) -> list[Adapter]:
     """New adapters, which leave the weights as they are until they train.
 
-    A kernel of more than two axes is read as a matrix: a convolution's has a
-    column for each filter, an attention's its width on one side and what its
-    heads have together on the other.
+    A kernel of more than two axes is read as a matrix: a convolution's of
+    images has a column for each filter; one of three axes, as attention and
+    clips have, is divided where its sides have the fewest entries, which for
+    attention is between its width and what its heads have together.
 
     Args:
         weights: The `keras.Variable`s to adapt.
@@ -187,9 +188,13 @@ def optimizer_class(kind: type, adapters) -> type:
                     of_a, of_b = adapter.gradients(gradient)
                 moved += [(of_a, adapter.a), (of_b, adapter.b)]
             super().apply(*zip(*moved, strict=True))
-            # In a replica only what all of them do together may assign.
-            tf.distribute.get_replica_context().merge_call(
-                _write, args=(adapters, [one.value() for one in adapters])
+            # As Keras' optimizers assign: where replicas may not do so each
+            # for itself, all of them together.
+            tf.__internal__.distribute.interim.maybe_merge_call(
+                _write,
+                tf.distribute.get_strategy(),
+                adapters,
+                [one.value() for one in adapters],
             )
 
         def finalize_variable_values(self, var_list):

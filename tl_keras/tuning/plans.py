@@ -286,13 +286,15 @@ for _factory in (
 
 
 def _head_phase(epochs, learning_rate, options) -> Phase:
+    # Adapters are the encoder's, which rests.
+    adapters = ("lora_rank", "lora_alpha")
     return Phase(
         **{
             "name": "head",
             "train": "head",
             "epochs": epochs,
             "learning_rate": learning_rate,
-            **options,
+            **{k: v for k, v in options.items() if k not in adapters},
         }
     )
 
