@@ -11,7 +11,6 @@ from absl import flags
 from absl import logging
 
 from tl_keras import checks
-from tl_keras.cli import common
 
 COMMANDS = {
     "finetune": "Fine-tune an encoder on a data set, evaluate and export it.",
@@ -90,7 +89,8 @@ def _parse(argv, module):
 def _given_to_others(module) -> list:
     """Flags on the command line that are for other commands."""
     own = flags.FLAGS.get_key_flags_for_module(module)
-    shared = flags.FLAGS.flags_by_module_dict().get(common.__name__, [])
+    # Not imported here: whoever imports this module would have its flags.
+    shared = flags.FLAGS.flags_by_module_dict().get("tl_keras.cli.common", [])
     return [flag for flag in shared if flag.present and flag not in own]
 
 
