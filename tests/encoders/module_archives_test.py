@@ -9,6 +9,7 @@ import sys
 import zipfile
 from unittest import mock
 
+import h5py
 import keras
 import modules_for_tests
 import numpy as np
@@ -175,10 +176,115 @@ class ModuleArchivesTest(parameterized.TestCase):
         objects.nodes[
             started
         ].bare_concrete_function.concrete_function_name = name
+        del objects.nodes[started].children[:]
         del objects.concrete_functions[name]
         (module / "saved_model.pb").write_bytes(content.SerializeToString())
         self._assert_refused(module, "WriteFile")
         self.assertFalse(written.exists())
+
+    def test_what_is_named_like_a_function_of_the_saver_is_seen(self):
+        written = self.folder / "written"
+
+        def implementation(device):
+            return tf.function(
+                input_signature=[tf.TensorSpec([None, 2])],
+                experimental_attributes={
+                    "api_implements": "one",
+                    "api_preferred_device": device,
+                },
+            )
+
+        class Two(tf.Module):
+            @implementation("GPU")
+            def good(self, values):
+                return 2 * values
+
+            @implementation("CPU")
+            def bad(self, values):
+                tf.io.write_file(str(written), "written")
+                return 3 * values
+
+            @tf.function(input_signature=[tf.TensorSpec([None, 2])])
+            def __call__(self, values):
+                return self.good(values)
+
+        module = self.folder / "two"
+        tf.saved_model.save(Two(), module)
+        content = saved_models.graph(module)
+        [graph] = content.meta_graphs
+        # TensorFlow may put one implementation in the place of the other.
+        [bad] = [
+            n for n in graph.object_graph_def.concrete_functions if "_bad_" in n
+        ]
+        del graph.object_graph_def.concrete_functions[bad]
+        for node in graph.object_graph_def.nodes:
+            if bad in node.function.concrete_functions:
+                node.user_object.identifier = "_generic_user_object"
+        for node in graph.graph_def.node:
+            if node.name == graph.saver_def.restore_op_name:
+                node.attr["other"].func.name = bad
+        (module / "saved_model.pb").write_bytes(content.SerializeToString())
+        self._assert_refused(module, "WriteFile")
+
+    @parameterized.parameters(
+        ("registered", "of kind 'asset' by the class 'tf.TrackableConstant'"),
+        ("path", "sets '_path' of an object of kind 'asset'"),
+        ("captured", "sets '_captured_inputs' of an object of kind 'bare_"),
+        ("bound", "not its own"),
+    )
+    def test_objects_are_as_tensorflow_saves_them(self, change, why):
+        module = pathlib.Path(
+            modules_for_tests.text_module(self.folder / "texts")
+        )
+        content = saved_models.graph(module)
+        [graph] = content.meta_graphs
+        objects = graph.object_graph_def
+        kinds = [node.WhichOneof("kind") for node in objects.nodes]
+        asset = objects.nodes[kinds.index("asset")]
+        bare = objects.nodes[kinds.index("bare_concrete_function")]
+        if change == "registered":
+            asset.registered_name = "tf.TrackableConstant"
+        elif change == "path":
+            asset.children.add(local_name="_path", node_id=0)
+        elif change == "captured":
+            bare.children.add(local_name="_captured_inputs", node_id=0)
+        else:
+            place = kinds.index("asset")
+            for concrete in objects.concrete_functions.values():
+                if place in concrete.bound_inputs:
+                    # More than it takes, which TensorFlow pairs from the front.
+                    bound = [0, *concrete.bound_inputs]
+                    concrete.bound_inputs[:] = bound
+        (module / "saved_model.pb").write_bytes(content.SerializeToString())
+        self._assert_refused(module, why)
+
+    @parameterized.parameters("keras", "h5")
+    def test_a_class_is_no_function_of_a_lambda_layer(self, form):
+        values = keras.Input((2,))
+        layer = keras.layers.Lambda(keras.ops.relu, output_shape=(2,))
+        model = keras.Model(values, keras.layers.Dense(2)(layer(values)))
+        path = self.folder / f"m.{form}"
+        model.save(path)
+        config = json.loads(model.to_json())
+        function = config["config"]["layers"][1]["config"]["function"]
+        function["config"] = "tl_keras>HubEncoder"
+        if form == "h5":
+            with h5py.File(path, "a") as file:
+                file.attrs["model_config"] = json.dumps(config)
+        else:
+            path = self._rewritten(
+                path,
+                lambda name, content: (
+                    json.dumps(config).encode()
+                    if name == "config.json"
+                    else content
+                ),
+            )
+        with self.assertRaisesRegex(ValueError, "calls the class.*HubEncoder"):
+            tl_keras.encoders.load(f"file:{path}", preprocessing="none")
+        if form == "keras":
+            with self.assertRaisesRegex(ValueError, "calls the class"):
+                tl_keras.load_model(path)
 
     def test_a_table_is_asked_for_its_file_whoever_fills_it(self):
         words = self.folder / "words.txt"

@@ -11,6 +11,8 @@ import zlib
 from tl_keras.encoders import hub_encoder
 from tl_keras.encoders import saved_models
 
+_CONFIG = "config.json"
+
 
 def adopt(path, *, trust: bool):
     """Registers the modules that a `.keras` file carries.
@@ -22,11 +24,15 @@ def adopt(path, *, trust: bool):
 
     Raises:
         ValueError: If the file or a module is damaged, if a module has such
-            operations, or a name in the archive leads out of its folder.
+            operations, if the config takes a class for a function (by which a
+            layer could load any module), or a name in the archive leads out of
+            its folder.
         OSError: If it cannot be unpacked, e.g. because the disk is full.
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            if not trust and _CONFIG in archive.namelist():
+                check_config(json.loads(archive.read(_CONFIG)), path)
             for name in archive.namelist():
                 if _names_a_module(name):
                     _adopt_one(archive, name, trust)
@@ -35,6 +41,37 @@ def adopt(path, *, trust: bool):
             f"{str(path)!r} is damaged: {error}. Expected a `.keras` file, "
             "whole; copy or save it again."
         ) from error
+
+
+def check_config(config, path):
+    """Refuses a model's config in which a class stands for a function.
+
+    Keras looks up the functions of Lambda layers among all that is registered,
+    and would call such a class with what the file says.
+
+    Args:
+        config: What is within the JSON of a saved model.
+        path: Of the file.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    if isinstance(config, dict):
+        name = config.get("config")
+        if config.get("class_name") == "function" and isinstance(name, str):
+            # By custom the names of classes, and of nothing else, begin so.
+            if re.split("[>.:]", name)[-1][:1].isupper():
+                raise ValueError(
+                    f"{str(path)!r} has a layer that calls the class {name!r} "
+                    "as a function, and could load whatever it names. If you "
+                    "trust where the file comes from, pass "
+                    "`trust_modules=True` (--trust_modules)."
+                )
+        config = config.values()
+    elif not isinstance(config, list):
+        return
+    for value in config:
+        check_config(value, path)
 
 
 def _names_a_module(name: str) -> bool:

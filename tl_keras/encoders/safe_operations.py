@@ -11,6 +11,7 @@ Reference:
 """
 
 import pathlib
+import re
 
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -151,6 +152,27 @@ _HARMLESS = frozenset(
 # Reads the file that it is given: harmless for an asset of the module's own.
 _TABLE_FROM_FILE = "InitializeTableFromTextFileV2"
 _PLAIN_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+# What a function that saves and restores variables may do besides.
+_SAVING = {
+    "DisableCopyOnRead",
+    "MergeV2Checkpoints",
+    "RestoreV2",
+    "SaveV2",
+    "ShardedFilename",
+}
+# Kinds of objects that TensorFlow makes by a class of that registered name.
+_REGISTERED = {
+    ("constant", "tf.TrackableConstant"),
+    ("resource", "tf.StaticHashTable"),
+}
+# Kinds of objects to the attributes that loading may set on them.
+_ATTRIBUTES = {
+    "function": re.compile(r"trace_\d+"),
+    "bare_concrete_function": re.compile(r"capture_\d+"),
+    "resource": re.compile(
+        "_initializer|_create_resource|_initialize|_destroy_resource"
+    ),
+}
 
 
 def check(folder: pathlib.Path, content: saved_model_pb2.SavedModel):
@@ -162,9 +184,10 @@ def check(folder: pathlib.Path, content: saved_model_pb2.SavedModel):
 
     Raises:
         ValueError: If a function of it holds an operation that is not on the
-            list; if it takes a table from a file that is not its own; or if
-            it is of the format of TensorFlow 1, whose loading runs operations
-            of its own.
+            list; if it takes a table from a file that is not its own; if its
+            objects are not put together as TensorFlow saves them; or if it is
+            of the format of TensorFlow 1, whose loading runs operations of its
+            own.
     """
     problem = _problem(folder, content)
     if problem:
@@ -185,6 +208,9 @@ def _problem(folder, content) -> str | None:
         path = (folder / "assets" / asset.filename).resolve()
         if not path.is_relative_to((folder / "assets").resolve()):
             return f"reads a file outside of its folder: {asset.filename!r}"
+    problem = _problem_of_objects(graph.object_graph_def)
+    if problem:
+        return problem
     functions = _Functions(graph)
     if len(functions.all) < len(graph.graph_def.library.function):
         return "has two functions of one name"
@@ -201,6 +227,25 @@ def _problem(folder, content) -> str | None:
     return None
 
 
+def _problem_of_objects(objects) -> str | None:
+    """What of the objects could make loading do something else."""
+    for node in objects.nodes:
+        kind = node.WhichOneof("kind")
+        name = node.registered_name
+        if name and (kind, name) not in _REGISTERED:
+            return f"makes an object of kind {kind!r} by the class {name!r}"
+        if kind == "user_object":
+            continue
+        # An attribute could put something in the place of what was checked.
+        allowed = _ATTRIBUTES.get(kind)
+        for child in node.children:
+            if not (allowed and allowed.fullmatch(child.local_name)):
+                return (
+                    f"sets {child.local_name!r} of an object of kind {kind!r}"
+                )
+    return None
+
+
 class _Functions:
     """The functions of a SavedModel, and who calls which.
 
@@ -214,7 +259,12 @@ class _Functions:
         }
         self._objects = graph.object_graph_def
         self._of_objects = _named_by_objects(graph.object_graph_def)
-        self._of_saver = _named_by_saver(graph)
+        self._in_words = _named_in_words(graph)
+        self._of_saver = {
+            name
+            for name in _named_by_saver(graph) - self._in_words
+            if name in self.all and self._only_saves(name)
+        }
         self._gradients = {
             gradient.gradient_func
             for gradients in (
@@ -223,6 +273,10 @@ class _Functions:
             )
             for gradient in gradients
         }
+
+    def _only_saves(self, name) -> bool:
+        allowed = _HARMLESS | _SAVING | set(self.all)
+        return all(node.op in allowed for node in self.all[name].node_def)
 
     def runnable(self) -> list:
         """Those that loading, calling or differentiating can run.
@@ -252,7 +306,8 @@ class _Functions:
         """
         name = function.signature.name
         arguments = [argument.name for argument in function.signature.input_arg]
-        if tensor not in arguments or name in above or name in self._gradients:
+        elsewhere = self._gradients | self._in_words
+        if tensor not in arguments or name in above or name in elsewhere:
             return False
         position = arguments.index(tensor)
         is_root = name in self._of_objects
@@ -275,7 +330,8 @@ class _Functions:
         if concrete is None:
             return False
         captured = position - num_arguments + len(concrete.bound_inputs)
-        if captured < 0:
+        # TensorFlow pairs them from the first on, we from the last.
+        if captured < 0 or len(concrete.bound_inputs) > num_arguments:
             return False
         bound = self._objects.nodes[concrete.bound_inputs[captured]]
         return bound.WhichOneof("kind") == "asset"
@@ -289,6 +345,26 @@ def _named_by_objects(objects) -> set[str]:
         named.add(node.bare_concrete_function.concrete_function_name)
         named.add(node.captured_tensor.concrete_function)
     return named
+
+
+def _named_in_words(graph) -> set[str]:
+    """The functions that TensorFlow may choose while it optimises a graph.
+
+    That are implementations of one interface, which take each other's place,
+    and what a text among the attributes names.
+    """
+    functions = graph.graph_def.library.function
+    words = {
+        attribute.s.decode(errors="replace")
+        for function in functions
+        for holder in (function, *function.node_def)
+        for attribute in holder.attr.values()
+    }
+    return {
+        function.signature.name
+        for function in functions
+        if function.signature.name in words or function.attr["api_implements"].s
+    }
 
 
 def _named_by_saver(graph) -> set[str]:
@@ -315,8 +391,15 @@ def _calls(node):
         is_plain = name == "f" and node.op in _PLAIN_CALLS
         for function in (attribute.func, *attribute.list.func):
             yield function.name, is_plain
-            for inner in function.attr.values():
-                yield inner.func.name, False
+            yield from _calls_within(function)
+
+
+def _calls_within(function):
+    for attribute in function.attr.values():
+        for inner in (attribute.func, *attribute.list.func):
+            if inner.name:
+                yield inner.name, False
+                yield from _calls_within(inner)
 
 
 def _input(node, position) -> str:

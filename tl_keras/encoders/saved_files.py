@@ -1,9 +1,11 @@
 """Encoders from saved Keras models: `file:PATH`."""
 
+import json
 import os
 import pathlib
 import zipfile
 
+import h5py
 import keras
 
 from tl_keras import cards
@@ -75,6 +77,8 @@ def load(
     if zipfile.is_zipfile(path):
         module_archives.adopt(path, trust=trust_modules)
         card = cards.read(path)
+    elif not trust_modules:
+        _check_h5(path)
     model = _read(path)
     if card is not None and cut is None:
         if preprocessing is not None or input_range is not None:
@@ -105,6 +109,15 @@ def _path(name) -> pathlib.Path:
             "path)` or `model.save(path)` writes one."
         )
     return path
+
+
+def _check_h5(path):
+    try:
+        with h5py.File(path) as file:
+            text = file.attrs.get("model_config", "{}")
+    except OSError:
+        return  # Keras will say that it is none.
+    module_archives.check_config(json.loads(text), path)
 
 
 def _read(path):
