@@ -228,15 +228,18 @@ def load_model(path, *, trust_modules: bool = False) -> keras.Model:
     Args:
         path: A `.keras` file.
         trust_modules: Whether a TF Hub module that the file carries may hold
-            any operation. A SavedModel is a program that can read and write
-            files; without this, only operations that compute are accepted.
+            any operation, and its layers call any function. A SavedModel is a
+            program that can read and write files; without this, only what is
+            known to compute is accepted. That is a filter and no sandbox:
+            where a file of a stranger has to be read, do it in one.
 
     Returns:
         The `keras.Model`; with its layer groups if `save` wrote the file.
 
     Raises:
         ValueError: If `path` does not end in `.keras` or is no such archive,
-            or if it carries a module that is damaged or is not trusted.
+            or if it carries a module that is damaged or is not trusted, or
+            names functions that are not for models.
         FileNotFoundError: If there is no such file.
     """
     path = _keras_path(path)

@@ -19,9 +19,26 @@ from absl.testing import parameterized
 
 import tl_keras
 from tl_keras.encoders import HubEncoder
+from tl_keras.encoders import module_archives
 from tl_keras.encoders import saved_models
 
 IMAGES = np.random.default_rng(0).uniform(size=(3, 8, 8, 3)).astype("float32")
+
+
+@keras.saving.register_keras_serializable("tests")
+def own_function(values):
+    return values + 1.0
+
+
+@keras.saving.register_keras_serializable("tests")
+class HubLike(keras.layers.Dense):
+    """A registered layer, as users have them."""
+
+    def __init__(self, units=2, **kwargs):
+        super().__init__(units, activation="relu", **kwargs)
+
+    def get_config(self):
+        return keras.layers.Layer.get_config(self)
 
 
 class ModuleArchivesTest(parameterized.TestCase):
@@ -231,6 +248,8 @@ class ModuleArchivesTest(parameterized.TestCase):
         ("path", "sets '_path' of an object of kind 'asset'"),
         ("captured", "sets '_captured_inputs' of an object of kind 'bare_"),
         ("bound", "not its own"),
+        ("made", "not its own"),
+        ("type", "values of a class that it names"),
     )
     def test_objects_are_as_tensorflow_saves_them(self, change, why):
         module = pathlib.Path(
@@ -246,6 +265,23 @@ class ModuleArchivesTest(parameterized.TestCase):
             asset.registered_name = "tf.TrackableConstant"
         elif change == "path":
             asset.children.add(local_name="_path", node_id=0)
+        elif change == "made":
+            # A table that stands for several tensors moves those behind it.
+            resource = objects.nodes[kinds.index("resource")]
+            [maker] = {
+                child.node_id
+                for child in resource.children
+                if child.local_name == "_create_resource"
+            }
+            [name] = objects.nodes[maker].function.concrete_functions
+            output = objects.concrete_functions[name].output_signature
+            dtype = output.tensor_spec_value.dtype
+            for _ in range(2):
+                output.tuple_value.values.add().tensor_spec_value.dtype = dtype
+        elif change == "type":
+            for concrete in objects.concrete_functions.values():
+                spec = concrete.output_signature.type_spec_value
+                spec.type_spec_class = spec.REGISTERED_TYPE_SPEC
         elif change == "captured":
             bare.children.add(local_name="_captured_inputs", node_id=0)
         else:
@@ -280,11 +316,51 @@ class ModuleArchivesTest(parameterized.TestCase):
                     else content
                 ),
             )
-        with self.assertRaisesRegex(ValueError, "calls the class.*HubEncoder"):
+        with self.assertRaisesRegex(ValueError, "calls .*HubEncoder"):
             tl_keras.encoders.load(f"file:{path}", preprocessing="none")
         if form == "keras":
-            with self.assertRaisesRegex(ValueError, "calls the class"):
+            with self.assertRaisesRegex(ValueError, "calls .*HubEncoder"):
                 tl_keras.load_model(path)
+
+    @parameterized.parameters(
+        ("tl_keras>HubEncoder",),
+        (
+            {
+                "class_name": "function",
+                "config": "plot_image_gallery",
+                "module": "keras.visualization",
+            },
+        ),
+        (
+            {
+                "class_name": "plot_image_gallery",
+                "config": {},
+                "module": "keras.visualization",
+                "registered_name": None,
+            },
+        ),
+        (
+            {
+                "class_name": "function",
+                "config": "plot_model",
+                "module": "keras",
+            },
+        ),
+    )
+    def test_a_function_of_a_layer_is_one_of_models(self, function):
+        config = {"layers": [{"config": {"function": function}}]}
+        with self.assertRaisesRegex(ValueError, "could so load modules"):
+            module_archives.check_config(config, "m.keras")
+
+    def test_ordinary_configs_pass(self):
+        values = keras.Input((2,))
+        for function in (keras.ops.relu, keras.activations.gelu, own_function):
+            layer = keras.layers.Lambda(function, output_shape=(2,))
+            model = keras.Model(values, HubLike()(layer(values)))
+            model.compile("adam", "mse", metrics=["mae"])
+            path = self.folder / "m.keras"
+            model.save(path)
+            tl_keras.load_model(path)
 
     def test_a_table_is_asked_for_its_file_whoever_fills_it(self):
         words = self.folder / "words.txt"

@@ -8,10 +8,25 @@ import tempfile
 import zipfile
 import zlib
 
+import keras
+
 from tl_keras.encoders import hub_encoder
 from tl_keras.encoders import saved_models
 
 _CONFIG = "config.json"
+# Under these keys the name of a class is no value.
+_NAMES_OF_CLASSES = ("registered_name", "class_name", "spec_name")
+# Modules of Keras whose functions compute.
+_MODULES = (
+    "keras.activations",
+    "keras.initializers",
+    "keras.losses",
+    "keras.metrics",
+    "keras.ops",
+    "keras.random",
+    "keras.regularizers",
+)
+_WITHIN_MODULES = tuple(f"{module}." for module in _MODULES)
 
 
 def adopt(path, *, trust: bool):
@@ -44,34 +59,61 @@ def adopt(path, *, trust: bool):
 
 
 def check_config(config, path):
-    """Refuses a model's config in which a class stands for a function.
+    """Refuses a model's config that makes more of Keras than a model.
 
-    Keras looks up the functions of Lambda layers among all that is registered,
-    and would call such a class with what the file says.
+    Keras looks up the functions of Lambda layers by their names, among all
+    that it has and all that is registered, and calls what it finds with what
+    the file says: a class that loads modules, or a function that writes files.
 
     Args:
         config: What is within the JSON of a saved model.
         path: Of the file.
 
     Raises:
-        ValueError: If there is one.
+        ValueError: If it names a class where a function belongs, or a function
+            of Keras that is not for models.
     """
+    for key, value in _entries(config):
+        strange = None
+        if isinstance(value, str) and key not in _NAMES_OF_CLASSES:
+            known = keras.saving.get_custom_objects().get(value)
+            strange = value if isinstance(known, type) else None
+        elif isinstance(value, dict):
+            strange = _strange_function(value)
+        if strange is not None:
+            raise ValueError(
+                f"{str(path)!r} has a layer that calls {strange!r} as a "
+                "function of a model, and could so load modules or write "
+                "files. If you trust where the file comes from, pass "
+                "`trust_modules=True` (--trust_modules)."
+            )
+
+
+def _entries(config, key=None):
+    """A config and all within it, each with the key where it stands."""
+    yield key, config
     if isinstance(config, dict):
-        name = config.get("config")
-        if config.get("class_name") == "function" and isinstance(name, str):
-            # By custom the names of classes, and of nothing else, begin so.
-            if re.split("[>.:]", name)[-1][:1].isupper():
-                raise ValueError(
-                    f"{str(path)!r} has a layer that calls the class {name!r} "
-                    "as a function, and could load whatever it names. If you "
-                    "trust where the file comes from, pass "
-                    "`trust_modules=True` (--trust_modules)."
-                )
-        config = config.values()
-    elif not isinstance(config, list):
-        return
-    for value in config:
-        check_config(value, path)
+        for name, value in config.items():
+            yield from _entries(value, name)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _entries(value)
+
+
+def _strange_function(entry) -> str | None:
+    """The function that an entry names, if no model has a use for it."""
+    name = entry.get("class_name")
+    if name == "function":
+        name = entry.get("config")
+        # By custom the names of classes, and of nothing else, begin so.
+        if isinstance(name, str) and re.split("[>.:]", name)[-1][:1].isupper():
+            return name
+    if not isinstance(name, str) or not name[:1].islower():
+        return None
+    module = str(entry.get("module") or "")
+    of_models = module in _MODULES or module.startswith(_WITHIN_MODULES)
+    is_keras = module.split(".")[0] == "keras"
+    return f"{module}.{name}" if is_keras and not of_models else None
 
 
 def _names_a_module(name: str) -> bool:

@@ -13,7 +13,9 @@ Reference:
 import pathlib
 import re
 
+from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.protobuf import struct_pb2
 
 _HARMLESS = frozenset(
     """
@@ -41,10 +43,10 @@ _HARMLESS = frozenset(
 
     AvgPool AvgPool3D AvgPool3DGrad AvgPoolGrad BiasAdd BiasAddGrad BlockLSTM
     BlockLSTMV2 Conv Conv2D Conv2DBackpropFilter Conv2DBackpropInput Conv3D
-    Conv3DBackpropFilterV2 Conv3DBackpropInputV2 CudnnRNNV2 CudnnRNNV3
-    DepthwiseConv2dNative DepthwiseConv2dNativeBackpropFilter
-    DepthwiseConv2dNativeBackpropInput Dilation2D Elu EluGrad
-    FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars
+    Conv3DBackpropFilterV2 Conv3DBackpropInputV2 CudnnRNNBackpropV2
+    CudnnRNNBackpropV3 CudnnRNNV2 CudnnRNNV3 DepthwiseConv2dNative
+    DepthwiseConv2dNativeBackpropFilter DepthwiseConv2dNativeBackpropInput
+    Dilation2D Elu EluGrad FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars
     FakeQuantWithMinMaxVarsPerChannel FractionalAvgPool FractionalMaxPool
     FusedBatchNorm FusedBatchNormGrad FusedBatchNormGradV2 FusedBatchNormGradV3
     FusedBatchNormV2 FusedBatchNormV3 FusedPadConv2D FusedResizeAndPadConv2D
@@ -80,7 +82,7 @@ _HARMLESS = frozenset(
     SparseFillEmptyRows SparseFillEmptyRowsGrad SparseReduceMax SparseReduceSum
     SparseReorder SparseReshape SparseSegmentMean SparseSegmentMeanGrad
     SparseSegmentMeanWithNumSegments SparseSegmentSqrtN SparseSegmentSqrtNGrad
-    SparseSegmentSqrtNWithNumSegments SparseSegmentSum
+    SparseSegmentSqrtNWithNumSegments SparseSegmentSum SparseSegmentSumGrad
     SparseSegmentSumWithNumSegments SparseSlice SparseSoftmax SparseSplit
     SparseTensorDenseAdd SparseTensorDenseMatMul SparseToDense
 
@@ -139,13 +141,14 @@ _HARMLESS = frozenset(
     TensorListResize TensorListScatter TensorListScatterIntoExistingList
     TensorListScatterV2 TensorListSetItem TensorListSplit TensorListStack
 
-    AnonymousHashTable AnonymousMutableHashTable AssignAddVariableOp
-    AssignSubVariableOp AssignVariableOp DestroyResourceOp HashTable HashTableV2
-    InitializeTable InitializeTableV2 LookupTableExportV2 LookupTableFind
-    LookupTableFindV2 LookupTableImportV2 LookupTableInsertV2 LookupTableSize
-    LookupTableSizeV2 MutableDenseHashTableV2 MutableHashTableOfTensorsV2
-    MutableHashTableV2 ReadVariableOp ResourceGather ResourceGatherNd
-    ResourceScatterAdd ResourceScatterUpdate VarHandleOp VarIsInitializedOp
+    AnonymousHashTable AnonymousMutableDenseHashTable AnonymousMutableHashTable
+    AssignAddVariableOp AssignSubVariableOp AssignVariableOp DestroyResourceOp
+    HashTable HashTableV2 InitializeTable InitializeTableV2 LookupTableExportV2
+    LookupTableFind LookupTableFindV2 LookupTableImportV2 LookupTableInsertV2
+    LookupTableRemoveV2 LookupTableSize LookupTableSizeV2
+    MutableDenseHashTableV2 MutableHashTableOfTensorsV2 MutableHashTableV2
+    ReadVariableOp ResourceGather ResourceGatherNd ResourceScatterAdd
+    ResourceScatterNdUpdate ResourceScatterUpdate VarHandleOp VarIsInitializedOp
     VariableShape
     """.split()
 )
@@ -165,6 +168,7 @@ _REGISTERED = {
     ("constant", "tf.TrackableConstant"),
     ("resource", "tf.StaticHashTable"),
 }
+_REGISTERED_TYPE = struct_pb2.TypeSpecProto.REGISTERED_TYPE_SPEC
 # Kinds of objects to the attributes that loading may set on them.
 _ATTRIBUTES = {
     "function": re.compile(r"trace_\d+"),
@@ -243,7 +247,30 @@ def _problem_of_objects(objects) -> str | None:
                 return (
                     f"sets {child.local_name!r} of an object of kind {kind!r}"
                 )
+    if _REGISTERED_TYPE in _types_within(objects):
+        return "takes or gives values of a class that it names"
     return None
+
+
+def _types_within(message) -> set[int]:
+    """The kinds of all type specs within a message, however deep."""
+    if isinstance(message, struct_pb2.TypeSpecProto):
+        return {message.type_spec_class} | _types_within(message.type_state)
+    found = set()
+    for field, value in message.ListFields():
+        if field.type != field.TYPE_MESSAGE:
+            continue
+        if field.message_type.GetOptions().map_entry:
+            of_values = field.message_type.fields_by_name["value"]
+            if of_values.type == field.TYPE_MESSAGE:
+                value = value.values()
+            else:
+                continue
+        elif not hasattr(value, "add"):
+            value = [value]
+        for one in value:
+            found |= _types_within(one)
+    return found
 
 
 class _Functions:
@@ -333,8 +360,40 @@ class _Functions:
         # TensorFlow pairs them from the first on, we from the last.
         if captured < 0 or len(concrete.bound_inputs) > num_arguments:
             return False
+        if not all(map(self._is_one_tensor, concrete.bound_inputs)):
+            return False
         bound = self._objects.nodes[concrete.bound_inputs[captured]]
         return bound.WhichOneof("kind") == "asset"
+
+    def _is_one_tensor(self, number) -> bool:
+        """Whether an object that a function captures stands for one tensor."""
+        node = self._objects.nodes[number]
+        kind = node.WhichOneof("kind")
+        if kind != "resource":
+            return kind in ("asset", "constant", "variable")
+        makers = [
+            self._objects.nodes[child.node_id]
+            for child in (*node.children, *node.dependencies)
+            if child.local_name == "_create_resource"
+        ]
+        names = [
+            name
+            for maker in makers
+            for name in (
+                *maker.function.concrete_functions,
+                maker.bare_concrete_function.concrete_function_name,
+            )
+            if name
+        ]
+        outputs = [
+            self._objects.concrete_functions[name].output_signature
+            for name in names
+            if name in self._objects.concrete_functions
+        ]
+        return 0 < len(names) == len(outputs) and all(
+            output.tensor_spec_value.dtype == types_pb2.DT_RESOURCE
+            for output in outputs
+        )
 
 
 def _named_by_objects(objects) -> set[str]:
