@@ -3,6 +3,7 @@
 import os
 import pathlib
 import sys
+import tempfile
 
 from absl import flags
 
@@ -14,3 +15,7 @@ flags.FLAGS.mark_as_parsed()
 
 # TensorFlow's start-up notes would bury a failure.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# No test reads what an earlier one left, nor fills the user's own folder.
+_CACHE = tempfile.TemporaryDirectory()
+os.environ["TL_KERAS_CACHE"] = _CACHE.name

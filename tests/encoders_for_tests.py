@@ -144,3 +144,20 @@ def inputs(spec, count: int = 8, seed: int = 0):
     return tf.constant(
         rng.normal(size=(count, *spec.shape), scale=0.1), "float32"
     )
+
+
+def data(spec, count: int = 8, *, batch_size: int = 4, seed: int = 0):
+    """The same inputs with two classes in turn, as a `Data` value."""
+    values = inputs(spec, count, seed).numpy()
+    rate = None
+    if spec.kind == "text":
+        values = [text.decode() for text in values]
+    elif spec.kind == "audio":
+        rate = spec.sample_rate
+    return tl_keras.data.from_arrays(
+        (values, np.arange(count) % 2),
+        validation=False,
+        batch_size=batch_size,
+        seed=seed,
+        sample_rate=rate,
+    )

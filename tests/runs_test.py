@@ -58,6 +58,7 @@ class FinishedRunTest(absltest.TestCase):
         self.assertEqual(
             names,
             [
+                "choices.json",
                 "config.json",
                 "confusion.png",
                 "curves.png",

@@ -10,6 +10,7 @@ backend.require_tensorflow()
 __all__, __getattr__, __dir__ = lazy.names(
     __name__,
     {
+        "PrefixCache": "tl_keras.training.prefix_settings",
         "build": "tl_keras.models",
         "data": "tl_keras.data",
         "encoders": "tl_keras.encoders",

@@ -15,6 +15,7 @@ import typing
 
 from tl_keras import checks
 from tl_keras.data.augmentation import Augmentation
+from tl_keras.training.prefix_settings import PrefixCache
 from tl_keras.tuning import plans
 
 STRATEGIES = ("auto", "none", "mirrored")
@@ -180,6 +181,9 @@ class RunConfig:
         seed: Seed of the split, the order, the augmentation and the head; and
             of an encoder with random weights, for which a run sets Keras'
             global seed.
+        prefix_cache: How what is frozen in front is computed once and kept.
+        step_trial: Whether long phases begin with a trial of how to run their
+            steps.
         strategy: "none" for one device, "mirrored" for all GPUs, "auto" for
             mirrored where there are several GPUs.
         precision: Keras' dtype policy. Logits are float32 in each.
@@ -197,6 +201,8 @@ class RunConfig:
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
     class_weight: str | None = None
     seed: int = 0
+    prefix_cache: PrefixCache = dataclasses.field(default_factory=PrefixCache)
+    step_trial: bool = True
     strategy: str = "auto"
     precision: str = "float32"
     range_probe: str = "stop"
@@ -211,6 +217,7 @@ class RunConfig:
         checks.one_of(self.strategy, STRATEGIES, name="strategy")
         checks.one_of(self.precision, PRECISIONS, name="precision")
         checks.one_of(self.range_probe, RANGE_PROBES, name="range_probe")
+        _boolean(self.step_trial, "step_trial")
         _boolean(self.tensorboard, "tensorboard")
         _optional_text(self.workdir, "workdir")
 

@@ -5,6 +5,7 @@ called, no public list of a layer's producers, and none of the layers inside of
 a layer; the private names that this takes are used here and nowhere else.
 """
 
+import dataclasses
 import functools
 
 import keras
@@ -153,6 +154,41 @@ def input_names(model) -> list[str]:
     return [key_of[id(tensor)] for tensor in model.inputs]
 
 
+def as_declared(model, inputs) -> list:
+    """Inputs in the forms and dtypes that a model was made for, in order.
+
+    Args:
+        model: A Functional or Sequential `keras.Model`.
+        inputs: A tensor, a list of them, or a dict by the names that
+            `input_names` gives.
+
+    Example:
+        >>> import keras
+        >>> inputs = keras.Input((1,))
+        >>> model = keras.Model(inputs, keras.layers.ReLU()(inputs))
+        >>> as_declared(model, keras.ops.array([1, 2]))[0].shape.as_list()
+        [2, 1]
+    """
+    if isinstance(inputs, dict):
+        inputs = [inputs[name] for name in input_names(model)]
+    declared = functional(model).inputs
+    return [
+        _as_one_declared(value, tensor)
+        for value, tensor in zip(
+            keras.tree.flatten(inputs), declared, strict=True
+        )
+    ]
+
+
+def _as_one_declared(value, declared):
+    # As Keras has it, a last axis of one may be left out.
+    if len(value.shape) == len(declared.shape) - 1 and declared.shape[-1] == 1:
+        value = keras.ops.expand_dims(value, -1)
+    if declared.dtype == "string":
+        return value
+    return keras.ops.cast(value, declared.dtype)
+
+
 def inputs_of(model) -> dict[str, list[str]]:
     """Names of the operations that each operation reads, in graph order.
 
@@ -205,88 +241,143 @@ def operations(model):
         >>> [(op.name, [p.name for p in by]) for op, by in operations(model)]
         [('a', []), ('b', ['a'])]
     """
-    listed = []
-    _list_operations(functional(model), {}, listed)
+    made_by, listed = {}, []
+    for call in flat(model).calls:
+        reads = [made_by[v] for v in call.reads if v in made_by]
+        listed.append((call.operation, reads))
+        made_by.update(dict.fromkeys(call.writes, call.operation))
     return listed
 
 
-def cut_behind_strings(model):
-    """A model as two: from its inputs to where no string is left, and on.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Value:
+    """What one call hands to others.
+
+    Attributes:
+        tensor: The `keras.KerasTensor` with its shape and dtype. A nested
+            model that is called twice has the same tensors both times, and
+            different values.
+    """
+
+    tensor: keras.KerasTensor
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether Keras hands a mask along with it, as an attribute."""
+        return getattr(self.tensor, "_keras_mask", None) is not None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Call:
+    """One call of an operation in a graph.
+
+    Attributes:
+        operation: A layer, or another Keras operation.
+        reads: The values it takes.
+        writes: The values it makes.
+        node: Keras' node.
+    """
+
+    operation: object
+    reads: tuple[Value, ...]
+    writes: tuple[Value, ...]
+    node: object
+
+    @property
+    def constants(self) -> tuple:
+        """The arguments of the call that no other call makes."""
+        return self.node.arguments.convert(
+            lambda value: None if keras.utils.is_keras_tensor(value) else value
+        )
+
+    def run(self, values: dict, call):
+        """Calls the operation by `call`; adds what it gives, in place.
+
+        Args:
+            values: From `Value` to its tensor.
+            call: As in `run`.
+        """
+        tensors = {
+            id(tensor): values[value]
+            for tensor, value in zip(
+                self.node.input_tensors, self.reads, strict=True
+            )
+        }
+        args, kwargs = self.node.arguments.fill_in(tensors)
+        outputs = call(self.operation, *args, **kwargs)
+        values.update(
+            zip(self.writes, keras.tree.flatten(outputs), strict=True)
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Flat:
+    """A graph in which nested models are opened.
+
+    Attributes:
+        inputs: The values that it takes.
+        calls: Calls in graph order.
+        outputs: The values that it gives.
+    """
+
+    inputs: tuple[Value, ...]
+    calls: tuple[Call, ...]
+    outputs: tuple[Value, ...]
+
+    def run(self, inputs, call) -> list:
+        """The tensors of the outputs for those of the inputs, in order.
+
+        Args:
+            inputs: A tensor for each input.
+            call: As in `run`.
+        """
+        values = dict(zip(self.inputs, inputs, strict=True))
+        for one in self.calls:
+            one.run(values, call)
+        return [values[value] for value in self.outputs]
+
+
+def flat(model) -> Flat:
+    """A model's graph with its nested models opened.
 
     Args:
         model: A Functional or Sequential `keras.Model`.
 
-    Returns:
-        `(beginning, rest)`, two Functional models that share the layers of
-        `model`; `rest` takes a list of what `beginning` gives. None if the
-        model takes no strings, or if what reads them has weights.
-
     Example:
         >>> import keras
-        >>> texts = keras.Input((), dtype="string")
-        >>> numbers = keras.layers.Hashing(9)(texts)
-        >>> rows = keras.layers.Embedding(9, 2)(numbers)
-        >>> beginning, rest = cut_behind_strings(keras.Model(texts, rows))
-        >>> beginning.outputs[0].dtype, rest.output_shape
-        ('int64', (None, 2))
+        >>> layers = [keras.Input((2,)), keras.layers.ReLU(name="r")]
+        >>> whole = flat(keras.Sequential(layers))
+        >>> [call.operation.name for call in whole.calls]
+        ['r']
     """
     model = functional(model)
-    inside = set()
-    for node in _nodes(model):
-        tensors = [*node.input_tensors, *node.outputs]
-        if not any(tensor.dtype == "string" for tensor in tensors):
-            continue
-        if getattr(node.operation, "weights", ()):
-            return None
-        inside.add(id(node))
-    if not inside:
-        return None
-    made_inside = {
-        id(tensor)
-        for node in _nodes(model)
-        if id(node) in inside or node.is_input
-        for tensor in node.outputs
-    }
-    crossing = {
-        id(tensor): tensor
-        for node in _nodes(model)
-        if id(node) not in inside
-        for tensor in node.input_tensors
-        if id(tensor) in made_inside
-    }
-    if any(id(tensor) in made_inside for tensor in model.outputs):
-        return None
-    crossing = list(crossing.values())
-    return (
-        keras.Model(model.inputs, crossing),
-        keras.Model(crossing, model.outputs),
+    inputs, calls = tuple(map(Value, model.inputs)), []
+    outputs = _flatten(model, inputs, calls)
+    return Flat(inputs, tuple(calls), outputs)
+
+
+def pack_outputs(model, tensors: list):
+    """Output tensors in the structure that a model was made with."""
+    return keras.tree.pack_sequence_as(
+        functional(model)._outputs_struct, tensors
     )
 
 
-def _list_operations(model, made_by, listed):
-    """Appends a model's operations; `made_by` maps tensors to producers."""
+def _flatten(model, inputs, calls) -> tuple:
+    """Appends the calls of a model; gives the values of its outputs."""
+    values = dict(zip(map(id, model.inputs), inputs, strict=True))
     for node in _nodes(model):
         if node.is_input:
             continue
-        operation = node.operation
-        producers = [
-            producer
-            for tensor in node.input_tensors
-            for producer in made_by.get(id(tensor), [])
-        ]
-        inner = opened(operation)
+        reads = tuple(values[id(tensor)] for tensor in node.input_tensors)
+        inner = opened(node.operation)
         if is_functional(inner):
-            for outer, own in zip(
-                node.input_tensors, inner.inputs, strict=True
-            ):
-                made_by[id(own)] = made_by.get(id(outer), [])
-            _list_operations(inner, made_by, listed)
-            ends = [made_by.get(id(tensor), []) for tensor in inner.outputs]
+            writes = _flatten(inner, reads, calls)
         else:
-            listed.append((operation, producers))
-            ends = [[operation]] * len(node.outputs)
-        for tensor, end in zip(node.outputs, ends, strict=True):
-            made_by[id(tensor)] = end
+            writes = tuple(map(Value, node.outputs))
+            calls.append(Call(node.operation, reads, writes, node))
+        values.update(zip(map(id, node.outputs), writes, strict=True))
+    return tuple(values[id(tensor)] for tensor in model.outputs)
 
 
 def _nodes(model):

@@ -104,6 +104,8 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
                 *_callbacks(config, workdir),
             ],
             class_weight=config.class_weight,
+            prefix_cache=config.prefix_cache,
+            step_trial=config.step_trial,
             range_probe=config.range_probe,
             verbose=verbose,
         )

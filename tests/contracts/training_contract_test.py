@@ -18,6 +18,7 @@ from absl.testing import parameterized
 
 import tl_keras
 from tl_keras import cards
+from tl_keras import graph
 from tl_keras.tuning.phases import Phase
 
 APPLICATIONS = (
@@ -61,17 +62,27 @@ class TrainingContractTest(parameterized.TestCase):
         model = tl_keras.build(
             encoder, tl_keras.heads.Classifier(num_classes=2)
         )
-        data = tf.data.Dataset.from_tensor_slices((inputs, [0, 1] * 4))
-        before = _weights(model)
+        data = encoders_for_tests.data(encoder.input_spec)
+        start, before = model.get_weights(), _weights(model)
+        # Of a module some parts of which train, nothing is in front.
+        in_parts = any(
+            graph.parts_of(operation)
+            for operation, _ in graph.operations(model)
+        )
         train = "last 1" if len(encoder.groups) > 1 else "head"
         phase = Phase(name="top", train=train, learning_rate=0.1)
+        if not in_parts:
+            _fit(model, data, phase, "always")
+            from_cache = _weights(model)
+            model.set_weights(start)
         trained = set(phase.groups([*encoder.groups, "head"]))
-        result = tl_keras.fit(
-            model, data.batch(4), phase, verbose=0, range_probe="off"
-        )
+        result = _fit(model, data, phase, "never")
         self.assertEqual(set(result.phases[0].groups), trained)
         with self.subTest("what is frozen stays to the bit"):
             _check_frozen(self, model, before, trained)
+        if not in_parts:
+            with self.subTest("cached equals uncached"):
+                _check_equal(from_cache, _weights(model), before)
 
         answer = np.asarray(model(inputs, training=False))
         with self.subTest("a clone answers alike"):
@@ -122,6 +133,55 @@ class TrainingContractTest(parameterized.TestCase):
         self.assertEqual(model(inputs).dtype, tf.float32)
         hidden = model.get_layer("head_hidden1")
         self.assertEqual(hidden.compute_dtype, "bfloat16")
+
+    @parameterized.named_parameters(
+        (name, name) for name in encoders_for_tests.MAKERS
+    )
+    def test_cached_equals_uncached_for_a_head(self, name):
+        folder = self.enter_context(tempfile.TemporaryDirectory())
+        encoder = ENCODERS[name](folder)
+        model = tl_keras.build(
+            encoder, tl_keras.heads.Classifier(num_classes=2, dropout=0.3)
+        )
+        data = encoders_for_tests.data(encoder.input_spec)
+        phase = Phase(name="head", train="head", epochs=3, learning_rate=0.1)
+        start, before = model.get_weights(), _weights(model)
+        report = _fit(model, data, phase, "always").phases[0].prefix_cache
+        self.assertEqual(report.computed, 8)
+        from_cache = _weights(model)
+        model.set_weights(start)
+        _fit(model, data, phase, "never")
+        _check_equal(from_cache, _weights(model), before)
+
+
+def _fit(model, data, phase, prefix_cache):
+    return tl_keras.fit(
+        model,
+        data,
+        phase,
+        prefix_cache=prefix_cache,
+        verbose=0,
+        range_probe="off",
+    )
+
+
+def _check_equal(cached, uncached, before):
+    """Equal but for the rounding of floats, as a share of what was learned."""
+    for unit, values in uncached.items():
+        for one, other, start in zip(
+            cached[unit], values, before[unit], strict=True
+        ):
+            one, other = np.asarray(one), np.asarray(other)
+            if not np.issubdtype(one.dtype, np.floating):
+                continue  # Of modules: tables, flags.
+            learned = np.abs(other - start).max(initial=0.0)
+            np.testing.assert_allclose(
+                one,
+                other,
+                rtol=1e-5,
+                atol=max(1e-3 * float(learned), 1e-7),
+                err_msg=unit,
+            )
 
 
 def _check_frozen(test, model, before, trained):

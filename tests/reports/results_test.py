@@ -17,6 +17,7 @@ from absl.testing import parameterized
 import tl_keras
 from tl_keras.evaluation import metrics
 from tl_keras.reports import results
+from tl_keras.training import prefix_cache
 
 
 def _phase(name, groups, trained, score=0.5):
@@ -28,6 +29,8 @@ def _phase(name, groups, trained, score=0.5):
         best_score=score,
         trained_parameters=trained,
         frozen_parameters=1000 - trained,
+        waiting=(0.5, 0.25, 0.0),
+        prefix_cache=prefix_cache.CacheReport(True, "it pays", ("pool",), 2),
     )
 
 
@@ -91,6 +94,17 @@ class ResultsTest(parameterized.TestCase):
                 "best_validation_score": 0.75,
                 "trained_parameters": 400,
                 "frozen_parameters": 600,
+                "waiting": [0.5, 0.25, 0.0],
+                "prefix_cache": {
+                    "used": True,
+                    "reason": "it pays",
+                    "cut": ["pool"],
+                    "views": 2,
+                    "bytes_per_example": 0,
+                    "computed": 0,
+                    "seconds": 0.0,
+                    "rounding": 0.0,
+                },
             },
         )
         self.assertEqual(entries["parameters"], {"trained": 400, "frozen": 600})

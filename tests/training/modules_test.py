@@ -250,7 +250,7 @@ class TextModuleTest(absltest.TestCase):
 
         class Watch(keras.callbacks.Callback):
             def on_train_begin(self, logs=None):
-                seen.extend(self.model.network.inputs)
+                seen.extend(self.model.step_inputs)
 
         history = self.fit(model, callbacks=[Watch()]).history
         # The step gets tokens; the user's model still takes strings.

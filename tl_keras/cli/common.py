@@ -15,6 +15,11 @@ DATASET = flags.DEFINE_string(
 DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of prepared TensorFlow Datasets."
 )
+CACHE_DIR = flags.DEFINE_string(
+    "cache_dir",
+    None,
+    "Folder for what the frozen part of a model gives for each example.",
+)
 TRUST_MODULES = flags.DEFINE_bool(
     "trust_modules",
     False,

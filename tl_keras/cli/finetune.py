@@ -36,6 +36,12 @@ IMAGE_SIZE = flags.DEFINE_integer(
 PLAN = flags.DEFINE_string(
     "plan", None, "Which groups train in which order, e.g. head_then_top."
 )
+PREFIX_CACHE = flags.DEFINE_string(
+    "prefix_cache",
+    None,
+    "Compute what is frozen in front once for each example: auto, never or "
+    "always.",
+)
 STRATEGY = flags.DEFINE_string("strategy", None, "auto, none or mirrored.")
 PRECISION = flags.DEFINE_string(
     "precision", None, "float32, mixed_bfloat16 or mixed_float16."
@@ -51,6 +57,8 @@ FIELDS = {
     "encoder.name": ENCODER,
     "encoder.weights": WEIGHTS,
     "plan.name": PLAN,
+    "prefix_cache.mode": PREFIX_CACHE,
+    "prefix_cache.folder": common.CACHE_DIR,
     "strategy": STRATEGY,
     "precision": PRECISION,
     "workdir": common.WORKDIR,

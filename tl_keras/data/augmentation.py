@@ -29,6 +29,9 @@ class Augmentation:
             0. A rectangle of the next image of the batch is pasted in, and
             the labels are mixed by area. 0 is off; 1.0 is usual. With both
             `mixup` and `cutmix`, each image gets one of them, by chance.
+        mix_features: Whether MixUp blends not images but what the model's
+            frozen beginning gives for them (manifold mixup), which can be
+            kept from epoch to epoch: for phases with a prefix cache.
 
     Raises:
         TypeError: If a field has the wrong type.
@@ -46,7 +49,9 @@ class Augmentation:
         Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018,
         https://arxiv.org/abs/1710.09412; Yun et al., "CutMix", 2019,
         https://arxiv.org/abs/1905.04899; crops as in Szegedy et al., "Going
-        deeper with convolutions", 2015, https://arxiv.org/abs/1409.4842
+        deeper with convolutions", 2015, https://arxiv.org/abs/1409.4842;
+        Verma et al., "Manifold Mixup", 2019,
+        https://arxiv.org/abs/1806.05236
     """
 
     flip: bool = False
@@ -55,6 +60,7 @@ class Augmentation:
     rand_augment_magnitude: float = 9.0
     mixup: float = 0.0
     cutmix: float = 0.0
+    mix_features: bool = False
 
     def __post_init__(self):
         checks.instance(self.flip, bool, name="augmentation.flip")
@@ -70,8 +76,33 @@ class Augmentation:
         )
         checks.in_range(self.mixup, name="augmentation.mixup", low=0.0)
         checks.in_range(self.cutmix, name="augmentation.cutmix", low=0.0)
+        checks.instance(
+            self.mix_features, bool, name="augmentation.mix_features"
+        )
+        if self.mix_features and (self.cutmix or not self.mixup):
+            raise ValueError(
+                "`augmentation.mix_features` blends features by MixUp. Got: "
+                f"mixup={self.mixup}, cutmix={self.cutmix}. Expected `mixup` "
+                "above 0 and no `cutmix`, which pastes parts of images."
+            )
 
     @property
     def mixes_labels(self) -> bool:
         """Whether labels become rows of probabilities (MixUp or CutMix)."""
         return self.mixup > 0 or self.cutmix > 0
+
+    @property
+    def of_one(self) -> "Augmentation":
+        """What of it changes an image by itself."""
+        return dataclasses.replace(
+            self, mixup=0.0, cutmix=0.0, mix_features=False
+        )
+
+    @property
+    def of_two(self) -> "Augmentation":
+        """What of it mixes an image with another one."""
+        return Augmentation(
+            mixup=self.mixup,
+            cutmix=self.cutmix,
+            mix_features=self.mix_features,
+        )

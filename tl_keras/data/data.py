@@ -10,8 +10,10 @@ from tl_keras import checks
 from tl_keras import input_specs
 from tl_keras.data import augmentation as augmentation_
 from tl_keras.data import examples as examples_
+from tl_keras.data import features
 from tl_keras.data import pipeline
 from tl_keras.data import targets
+from tl_keras.data import views
 
 SPLITS = ("train", "validation", "test")
 
@@ -123,6 +125,7 @@ class Data:
         first_epoch: int = 0,
         epochs: int = 1,
         augmentation: augmentation_.Augmentation | None = None,
+        repeat_after: int | None = None,
         label_smoothing: float = 0.0,
         class_weight: dict[int, float] | None = None,
         drop_remainder: bool = False,
@@ -138,6 +141,9 @@ class Data:
             first_epoch: Index of the first epoch, at least 0.
             epochs: Number of epochs, at least 1.
             augmentation: What to change in the images; None for nothing.
+            repeat_after: After how many epochs the changed images come again,
+                at least 1; None for never. MixUp and CutMix are new in every
+                epoch all the same.
             label_smoothing: Share of each label's probability that is spread
                 evenly over all classes, in [0, 1).
             class_weight: Dict of label to weight, as Keras takes it (a label
@@ -170,6 +176,8 @@ class Data:
         checks.integer(first_epoch, name="first_epoch")
         checks.integer(epochs, name="epochs", low=1)
         checks.share(label_smoothing, name="label_smoothing")
+        if repeat_after is not None:
+            checks.integer(repeat_after, name="repeat_after", low=1)
         augmentation = self._checked(augmentation)
         return pipeline.train_epochs(
             self.splits["train"],
@@ -183,8 +191,7 @@ class Data:
                     class_weight, self.num_classes
                 ),
             ),
-            augmentation,
-            self.seed,
+            views.Views(augmentation, repeat_after, self.seed),
         )
 
     def steps_per_epoch(self, drop_remainder: bool = False) -> int:
@@ -267,6 +274,15 @@ class Data:
         checks.instance(
             augmentation, augmentation_.Augmentation, name="augmentation"
         )
+        reader = self.splits["train"].inputs
+        if augmentation.mix_features != isinstance(reader, features.Features):
+            if augmentation.mix_features or augmentation.mixes_labels:
+                raise ValueError(
+                    "`mix_features` blends the features that a prefix cache "
+                    f"keeps, and nothing else does. Got: {augmentation}, and "
+                    f"{type(reader).__name__} to read. Set it for phases that "
+                    "train with the cache, and for no others."
+                )
         if self.input_spec.kind != "image":
             if augmentation == augmentation_.Augmentation():
                 return augmentation

@@ -6,11 +6,12 @@ a time, several batches in parallel, and handed on in order.
 
 import tensorflow as tf
 
+from tl_keras.data import features
 from tl_keras.data import randomness
 from tl_keras.data import transforms
 
 
-def train_epochs(examples, epochs, batches, targets, augmentation, seed):
+def train_epochs(examples, epochs, batches, targets, views):
     """Shuffled, augmented training batches of several epochs.
 
     Args:
@@ -18,22 +19,23 @@ def train_epochs(examples, epochs, batches, targets, augmentation, seed):
         epochs: A `range` of epoch indices.
         batches: `(batch size, whether to drop a last one that is smaller)`.
         targets: A `targets.Targets`.
-        augmentation: An `Augmentation`.
-        seed: Seed of the order and of the augmentation.
+        views: The `Views` of the examples; their seed is that of the order
+            too.
 
     Returns:
         A `tf.data.Dataset`, see `Data.train_epochs`.
     """
+    read_inputs = _reader(examples.inputs, views)
     batch_size, drop_remainder = batches
     num_examples = len(examples)
     steps = num_batches(num_examples, batch_size, drop_remainder)
     all_labels = _labels(examples)
 
     def index_batches(epoch):
-        order = randomness.permutation(num_examples, seed=seed, epoch=epoch)
-        numbers = randomness.tables(
-            num_examples, augmentation, seed=seed, epoch=epoch
+        order = randomness.permutation(
+            num_examples, seed=views.seed, epoch=epoch
         )
+        numbers = views.tables(num_examples, epoch)
 
         def batch(step):
             indices = order[step * batch_size : (step + 1) * batch_size]
@@ -45,11 +47,8 @@ def train_epochs(examples, epochs, batches, targets, augmentation, seed):
         return tf.data.Dataset.range(steps).map(batch)
 
     def read(indices, numbers):
-        inputs = examples.inputs.read(indices)
         labels = targets.encode(tf.gather(all_labels, indices))
-        inputs, labels = transforms.augment(
-            inputs, labels, numbers, augmentation
-        )
+        inputs, labels = read_inputs(indices, labels, numbers)
         return targets.element(inputs, labels)
 
     indices = tf.data.Dataset.range(epochs.start, epochs.stop)
@@ -60,6 +59,23 @@ def train_epochs(examples, epochs, batches, targets, augmentation, seed):
         ),
         steps * len(epochs),
     )
+
+
+def _reader(reader, views):
+    """A function to augmented inputs, whether they are images or features."""
+    if not isinstance(reader, features.Features):
+        return lambda indices, labels, numbers: transforms.augment(
+            reader.read(indices), labels, numbers, views.augmentation
+        )
+
+    def read(indices, labels, numbers):
+        kept = reader.read(indices, numbers["view"])
+        if not views.augmentation.mixes_labels:
+            return kept, labels
+        mixed = [transforms.mixup(k, labels, numbers["mixup"]) for k in kept]
+        return tuple(k for k, _ in mixed), mixed[0][1]
+
+    return read
 
 
 def shuffled(examples, batch_size: int, *, seed: int):

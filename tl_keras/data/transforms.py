@@ -83,14 +83,16 @@ def mixup(images, labels, own_share):
     """Blends each image and label with the next one of the batch.
 
     Args:
-        images: float32 `[batch, height, width, channels]`.
+        images: Float `[batch, height, width, channels]`, or features of any
+            shape `[batch, ...]`.
         labels: float32 `[batch, classes]`.
         own_share: float32 `[batch]` in [0, 1]: how much stays.
 
     Returns:
         Images and labels of the same shapes.
     """
-    share = own_share[:, None, None, None]
+    ones = [1] * (images.shape.rank - 1)
+    share = tf.reshape(tf.cast(own_share, images.dtype), [-1, *ones])
     mixed = share * images + (1.0 - share) * _next(images)
     return mixed, _mix_labels(labels, own_share)
 

@@ -27,7 +27,9 @@ class Results:
         phases: One dict per phase, in order: `name`, `groups` (names of the
             layer groups that trained), `epochs`, `seconds`,
             `best_validation_score` (None without validation),
-            `trained_parameters`, `frozen_parameters`.
+            `trained_parameters`, `frozen_parameters`, `waiting` (for each
+            epoch, which share of its training time passed in wait for data)
+            and `prefix_cache` (the fields of a `CacheReport`).
         test: The fields of an `Evaluation` on the test split; None if there
             is no such split.
         versions: Versions of `tl_keras`, `tensorflow`, `keras`, `numpy` and
@@ -81,6 +83,8 @@ def collect(
         ...     best_score=0.9,
         ...     trained_parameters=30,
         ...     frozen_parameters=400,
+        ...     waiting=(0.1, 0.02),
+        ...     prefix_cache=None,
         ... )
         >>> found = results.collect(
         ...     types.SimpleNamespace(
@@ -114,6 +118,10 @@ def collect(
             "best_validation_score": phase.best_score,
             "trained_parameters": phase.trained_parameters,
             "frozen_parameters": phase.frozen_parameters,
+            "waiting": list(phase.waiting),
+            "prefix_cache": _plain(
+                phase.prefix_cache and dataclasses.asdict(phase.prefix_cache)
+            ),
         }
         for phase in fit_result.phases
     ]

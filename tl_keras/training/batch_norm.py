@@ -6,8 +6,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_keras import graph
-
 # The paper below finds a thousand images enough for a stable estimate.
 ENOUGH_EXAMPLES = 2048
 
@@ -38,6 +36,7 @@ class ReestimateStatistics(keras.callbacks.Callback):
 
     Args:
         training_model: A `TrainingModel`.
+        observe: What `observer` gives for it.
         batches: Called with the number of the epoch (from 0); gives the
             training batches to estimate on, as a `tf.data.Dataset`.
         validates: Whether each epoch ends with a validation. If not, the
@@ -48,10 +47,10 @@ class ReestimateStatistics(keras.callbacks.Callback):
         https://arxiv.org/abs/2105.07576
     """
 
-    def __init__(self, training_model, batches, validates: bool):
+    def __init__(self, training_model, observe, batches, validates: bool):
         super().__init__()
         self._statistics = trained_statistics(training_model)
-        self._observe = _observer(training_model, self._statistics)
+        self._observe = observe
         self._batches = batches
         self._validates = validates
         self._epoch = 0
@@ -131,7 +130,7 @@ class ReestimateStatistics(keras.callbacks.Callback):
 
 def trained_statistics(training_model) -> list[MovingStatistics]:
     """The moving statistics of what trains in a `TrainingModel`."""
-    operations = [op for op, _ in graph.operations(training_model.network)]
+    operations = training_model.operations
     calls = [id(operation) for operation in operations]
     found = {}
     for operation in operations:
@@ -171,11 +170,12 @@ def _moments(mean, variance, share):
     return np.stack([mean, variance + np.square(mean)])
 
 
-def _observer(training_model, statistics):
+def observer(training_model):
     """From a batch and a start to what a training step makes of the start."""
+    statistics = trained_statistics(training_model)
     trained = {
         id(operation)
-        for operation, _ in graph.operations(training_model.network)
+        for operation in training_model.operations
         if training_model.trains(operation)
         and (
             isinstance(operation, keras.layers.BatchNormalization)

@@ -6,9 +6,11 @@ import keras
 import tensorflow as tf
 
 from tl_keras import checks
+from tl_keras import graph
 from tl_keras.data import targets
 from tl_keras.data.augmentation import Augmentation
 from tl_keras.training import losses
+from tl_keras.training import training_model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,7 @@ class DataFeed:
             first_epoch=first_epoch,
             epochs=epochs,
             augmentation=phase.augmentation,
+            repeat_after=phase.cache_views,
             label_smoothing=phase.label_smoothing,
             class_weight=self.class_weight,
             drop_remainder=self.replicas > 1,
@@ -167,12 +170,13 @@ class BegunFeed:
 
     Attributes:
         feed: The other feed.
-        beginning: A Functional model without weights, the first part of the
-            user's.
+        model: The user's model.
+        beginning: The first part of its graph, which has no weights.
     """
 
     feed: DataFeed | DatasetFeed
-    beginning: keras.Model
+    model: keras.Model
+    beginning: graph.Flat
 
     @property
     def validates(self) -> bool:
@@ -193,8 +197,9 @@ class BegunFeed:
             return None
 
         def begin(inputs, *rest):
-            outputs = self.beginning(inputs, training=False)
-            return tuple(keras.tree.flatten(outputs)), *rest
+            inputs = graph.as_declared(self.model, inputs)
+            outputs = self.beginning.run(inputs, training_model.infer)
+            return tuple(outputs), *rest
 
         dataset = dataset.map(begin, tf.data.AUTOTUNE, deterministic=True)
         return dataset.prefetch(tf.data.AUTOTUNE)

@@ -8,17 +8,21 @@ import keras
 
 from tl_keras import cards
 from tl_keras import checks
+from tl_keras import cuts
 from tl_keras import graph
 from tl_keras import models
 from tl_keras.training import best_weights
 from tl_keras.training import feeds
 from tl_keras.training import log
 from tl_keras.training import losses
+from tl_keras.training import prefix_cache as prefix_caches
 from tl_keras.training import range_probe as probes
 from tl_keras.training import strategies
+from tl_keras.training import timed_choices
 from tl_keras.training.phase_training import PhaseResult
 from tl_keras.training.phase_training import PhaseTraining
 from tl_keras.training.phase_training import count_parameters
+from tl_keras.training.prefix_settings import PrefixCache
 from tl_keras.tuning import groups as layer_groups
 from tl_keras.tuning.phases import Phase
 from tl_keras.tuning.phases import Plan
@@ -60,6 +64,8 @@ def fit(
     monitor: str | None = None,
     groups=None,
     class_weight=None,
+    prefix_cache="auto",
+    step_trial: bool = True,
     range_probe: str = "stop",
     validation_data=None,
     verbose="auto",
@@ -78,7 +84,8 @@ def fit(
             `(images, labels)` batches.
         plan: A `Plan`, e.g. `tl_keras.plans.head_then_top()`, or one `Phase`.
         workdir: Folder for `log.csv`, a row an epoch, which replaces an
-            earlier one; None writes none.
+            earlier one, and `choices.json`, what was chosen by a stopwatch,
+            which is used again; None writes none.
         seed: Of the order of examples, augmentation and dropout.
         callbacks: Keras callbacks. Each phase is a training of its own to
             them; their `model` is the training model, and its `save` writes
@@ -93,6 +100,14 @@ def fit(
             was made elsewhere.
         class_weight: Class number to weight of its examples, or
             `"balanced"` for weights inverse to the classes' counts.
+        prefix_cache: Whether what the frozen beginning of the model gives is
+            computed once for each example and kept, and not anew in every
+            epoch: `"auto"` where it pays, `"always"`, `"never"`, or a
+            `PrefixCache` with more settings. It changes the time, and nothing
+            else but the rounding of floats.
+        step_trial: Whether a long phase (500 steps or more) on one device
+            begins with a trial of a few steps: how many to run at a time, and
+            on a GPU whether XLA makes them faster.
         range_probe: What happens when the first batch is not scaled as the
             encoder expects: `"stop"`, `"warn"` or `"off"`.
         validation_data: Validation batches beside a bare dataset.
@@ -128,6 +143,14 @@ def fit(
         plan, Plan, name="plan", hint="Write e.g. `tl_keras.plans.full()`."
     )
     checks.integer(seed, name="seed")
+    if isinstance(prefix_cache, str):
+        prefix_cache = PrefixCache(mode=prefix_cache)
+    checks.instance(
+        prefix_cache,
+        PrefixCache,
+        name="prefix_cache",
+        hint="Write 'auto', 'never', 'always' or `tl_keras.PrefixCache(...)`.",
+    )
     card = cards.of(model)
     if groups is None and card is not None:
         groups = card.groups
@@ -144,18 +167,32 @@ def fit(
             seed=seed,
         )
         first_batch = next(iter(feed.train(Phase(name="probe"), 0, 1)))
-        feed, network = _without_strings(feed, model)
+        verbosity = _verbosity(verbose)
+        choices = timed_choices.TimedChoices(_file(workdir, timed_choices.FILE))
+        prefixes = prefix_caches.Prefixes(
+            model,
+            resolved,
+            feed,
+            prefix_cache,
+            plan.phases,
+            choices,
+            say=_say if verbosity else _say_nothing,
+        )
+        feed, rest = _without_strings(feed, model)
         training = PhaseTraining(
             model=model,
-            network=network,
+            rest=rest,
             groups=resolved,
             feed=feed,
+            prefixes=prefixes,
             loss=_loss(model, loss, plan),
             metrics=_metrics(metrics, loss),
             starting_point=_starting_point(resolved, plan),
             seed=seed,
             callbacks=tuple(callbacks),
-            verbose=_verbosity(verbose),
+            choices=choices,
+            step_trial=step_trial,
+            verbose=verbosity,
         )
         monitor = _monitor(monitor, training.metrics, feed.validates)
         # Mistakes in any phase are told before the first one trains.
@@ -165,7 +202,7 @@ def fit(
             for weight in training.check(phase, monitor)
         ]
         probes.probe(model, first_batch[0], range_probe)
-        rows = log.EpochLog(_log_path(workdir))
+        rows = log.EpochLog(_file(workdir, "log.csv"))
         best = best_weights.BestWeights(model, monitor)
         results = []
         try:
@@ -215,11 +252,12 @@ def _without_strings(feed, model):
     Tokenising has no weights. Ahead of the step, it needs no CPU between two
     parts on a GPU, and what is left runs under XLA and on a TPU.
     """
-    cut = graph.cut_behind_strings(model)
-    if cut is None:
-        return feed, model
-    beginning, network = cut
-    return feeds.BegunFeed(feed, beginning), network
+    whole = graph.flat(model)
+    cut = cuts.behind_strings(whole)
+    if not cut:
+        return feed, None
+    beginning, rest = cuts.split(whole, cut)
+    return feeds.BegunFeed(feed, model, beginning), rest
 
 
 def _num_classes(model, loss) -> int | None:
@@ -317,12 +355,20 @@ def _starting_point(groups, plan) -> dict:
     }
 
 
-def _log_path(workdir):
+def _file(workdir, name):
     if workdir is None:
         return None
     folder = pathlib.Path(workdir)
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / "log.csv"
+    return folder / name
+
+
+def _say(text):
+    print(text, flush=True)
+
+
+def _say_nothing(text):
+    del text
 
 
 def _verbosity(verbose) -> int:

@@ -41,9 +41,8 @@ class StopAfterSteps(keras.callbacks.Callback):
 
     def __init__(self, steps: int):
         super().__init__()
-        self._left = steps
+        self._steps = steps
 
     def on_train_batch_end(self, batch, logs=None):
-        self._left -= 1
-        if self._left <= 0:
+        if self.model.train_function.done >= self._steps:
             self.model.stop_training = True

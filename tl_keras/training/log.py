@@ -21,10 +21,14 @@ class EpochLog(keras.callbacks.Callback):
         self.rows = []
         self.phase_name = None
         self._path = None if path is None else pathlib.Path(path)
-        self._began = None
+        self._began = self._trained_until = self._waited = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._began = time.perf_counter()
+        self._began = self._trained_until = time.perf_counter()
+        self._waited = self.model.train_function.waited
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._trained_until = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         self.rows.append(
@@ -32,12 +36,19 @@ class EpochLog(keras.callbacks.Callback):
                 "phase": self.phase_name,
                 "epoch": epoch + 1,
                 "seconds": round(time.perf_counter() - self._began, 3),
+                "waiting": self._waiting(),
                 "learning_rate": _number(self.model.optimizer.learning_rate),
                 **{name: float(value) for name, value in logs.items()},
             }
         )
         if self._path is not None:
             self._write()
+
+    def _waiting(self) -> float:
+        """Which share of the time for training passed in wait for data."""
+        trained = self._trained_until - self._began
+        waited = self.model.train_function.waited - self._waited
+        return round(waited / trained, 4) if trained else 0.0
 
     def _write(self):
         columns = list(dict.fromkeys(name for row in self.rows for name in row))

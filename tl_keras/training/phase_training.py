@@ -1,18 +1,24 @@
 """One phase carried out: what trains, with which optimizer, by `model.fit`."""
 
 import dataclasses
+import hashlib
 import math
 import time
 
 import keras
+import tensorflow as tf
 
 from tl_keras import graph
 from tl_keras.training import batch_norm
 from tl_keras.training import best_weights
+from tl_keras.training import compiled as compiled_models
 from tl_keras.training import guards
 from tl_keras.training import optimizers
+from tl_keras.training import prefix_cache
 from tl_keras.training import replica_means
 from tl_keras.training import seeds
+from tl_keras.training import step_trial
+from tl_keras.training import timed_choices
 from tl_keras.training.training_model import TrainingModel
 from tl_keras.tuning import freezing
 from tl_keras.tuning import kernels
@@ -33,6 +39,9 @@ class PhaseResult:
         trained_parameters: Number of parameters that trained, those of
             adapters among them.
         frozen_parameters: Number of all others of the model.
+        waiting: For each epoch, which share of the time for training, in
+            [0, 1], passed in wait for data.
+        prefix_cache: The `CacheReport`.
     """
 
     name: str
@@ -42,6 +51,8 @@ class PhaseResult:
     best_score: float | None
     trained_parameters: int
     frozen_parameters: int
+    waiting: tuple[float, ...]
+    prefix_cache: prefix_cache.CacheReport
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,28 +61,34 @@ class PhaseTraining:
 
     Attributes:
         model: The user's model.
-        network: What of it runs in a training step: all, or what comes behind
-            the beginning that runs in the input pipeline.
+        rest: What of its graph runs in a training step, where its beginning
+            runs in the input pipeline; None for all.
         groups: Its layer groups.
         feed: What it reads.
+        prefixes: The `Prefixes` of the whole `fit`.
         loss: A Keras loss.
         metrics: Keras metrics.
         starting_point: Id of each weight of the encoder to its value before
             the first phase; empty if no phase asks for it.
         seed: Of the layers that draw numbers.
         callbacks: The user's callbacks.
+        choices: The `TimedChoices` of the whole `fit`.
+        step_trial: Whether the way to run steps may be chosen by a trial.
         verbose: 0, 1 or 2, as in Keras.
     """
 
     model: keras.Model
-    network: keras.Model
+    rest: graph.Flat | None
     groups: LayerGroups
     feed: object
+    prefixes: prefix_cache.Prefixes
     loss: object
     metrics: list
     starting_point: dict
     seed: int
     callbacks: tuple
+    choices: timed_choices.TimedChoices
+    step_trial: bool
     verbose: int
 
     def check(self, phase, monitor) -> list:
@@ -92,7 +109,12 @@ class PhaseTraining:
                 "validation score, and there is no validation data. Leave "
                 "`patience` out, or give validation data."
             )
-        optimizer, variables = self._optimizer(phase, trained)
+        known = compiled_models.find(self.model, self._key(phase, trained))
+        if known is not None:
+            optimizer = known.training_model.optimizer
+            variables = known.variables
+        else:
+            optimizer, variables = self._optimizer(phase, trained)
         if monitor is not None and optimizers.averages_weights(optimizer):
             raise ValueError(
                 f"The optimizer of phase {phase.name!r} averages weights "
@@ -100,7 +122,9 @@ class PhaseTraining:
                 "weights are kept, and Keras averages only at the end. Leave "
                 "`use_ema` out, or give no validation data and no `monitor`."
             )
-        self.feed.train(phase, 0, 1)
+        self.prefixes.check(phase)
+        if not phase.augmentation.mix_features:
+            self.feed.train(phase, 0, 1)
         return variables
 
     def run(self, phase, best, rows) -> PhaseResult:
@@ -118,34 +142,30 @@ class PhaseTraining:
         first_epoch = len(rows.rows)
         rows.phase_name = phase.name
         trained = freezing.choose(phase, self.groups)
-        optimizer, variables = self._optimizer(phase, trained)
-        moving, resting = count_parameters(variables, self.model)
         if self.verbose:
-            print(
-                f"Phase {phase.name!r} trains "
-                f"{', '.join(phase.groups(self.groups.names))}: {moving:,} "
-                f"of {moving + resting:,} parameters.",
-                flush=True,
-            )
-        training_model = self._training_model(phase, trained)
-        training_model.compile(
-            optimizer=optimizer,
-            loss=self.loss,
-            metrics=list(self.metrics),
-            # XLA made training several times slower on CPUs, and fails under
-            # strategies: https://github.com/keras-team/keras/issues/20763
-            jit_compile=False,
-        )
+            print(self._headline(phase, trained), flush=True)
+        feed, rest, report = self.prefixes.apply(phase)
+        if feed is None:
+            feed, rest = self.feed, self.rest
+        compiled = self._compiled(phase, trained, rest)
+        training_model = compiled.training_model
         steps_per_epoch, total_steps = self._steps(phase)
+        self._choose_steps(phase, compiled, feed, first_epoch)
+        training_model.train_function.start(steps_per_epoch, total_steps)
         epochs = -(-total_steps // steps_per_epoch)
+        batches = feed.train(phase, first_epoch, epochs)
+        if training_model.steps_per_execution > 1:
+            # Keras counts as if no call were cut short at the end of an
+            # epoch, and would take the data for used up.
+            batches = batches.repeat()
         training_model.fit(
-            self.feed.train(phase, first_epoch, epochs),
+            batches,
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
-            validation_data=self.feed.validation(),
+            validation_data=feed.validation(),
             shuffle=False,
             callbacks=[
-                *self._own_callbacks(phase, training_model, first_epoch),
+                *self._own_callbacks(phase, feed, compiled, first_epoch),
                 rows,
                 *best.callbacks(),
                 *_early_stopping(phase, best.monitor),
@@ -153,6 +173,7 @@ class PhaseTraining:
             ],
             verbose=self.verbose,
         )
+        moving, resting = count_parameters(compiled.variables, self.model)
         return PhaseResult(
             name=phase.name,
             groups=phase.groups(self.groups.names),
@@ -161,6 +182,8 @@ class PhaseTraining:
             best_score=best.phase_score,
             trained_parameters=moving,
             frozen_parameters=resting,
+            waiting=tuple(row["waiting"] for row in rows.rows[first_epoch:]),
+            prefix_cache=report,
         )
 
     def _check_anchor(self, phase):
@@ -171,7 +194,87 @@ class PhaseTraining:
                 "Name the encoder's layers and the head's by `groups`."
             )
 
-    def _training_model(self, phase, trained) -> TrainingModel:
+    def _headline(self, phase, trained) -> str:
+        moving, resting = count_parameters(trained.weights, self.model)
+        adapted = f", {len(trained.adapted)} kernels by adapters"
+        return (
+            f"Phase {phase.name!r} trains "
+            f"{', '.join(phase.groups(self.groups.names))}: {moving:,} of "
+            f"{moving + resting:,} parameters"
+            f"{adapted if trained.adapted else ''}."
+        )
+
+    def _compiled(self, phase, trained, rest):
+        """The compiled training model of a phase, from an earlier `fit` too."""
+        key, rest_key = self._key(phase, trained), _rest_key(rest)
+        known = compiled_models.find(self.model, key)
+        if known is not None and known.rest == rest_key:
+            known.restart()
+            return known
+        optimizer, variables = self._optimizer(phase, trained)
+        training_model = self._training_model(phase, trained, rest)
+        training_model.compile(
+            optimizer=optimizer,
+            loss=self.loss,
+            metrics=list(self.metrics),
+            # XLA made training several times slower on CPUs, and fails under
+            # strategies: https://github.com/keras-team/keras/issues/20763
+            jit_compile=False,
+        )
+        training_model.make_train_function()
+        made = compiled_models.Compiled(training_model, variables, rest_key)
+        if key is not None:
+            compiled_models.keep(self.model, key, made)
+        return made
+
+    def _key(self, phase, trained):
+        """What a compiled training model can be used again for, or None.
+
+        Adapters, and the pull to the start, hold values of the weights that
+        this `fit` began with.
+        """
+        if trained.adapted or phase.starting_point_strength:
+            return None
+        return (
+            repr(phase),
+            self._steps(phase),
+            tuple(map(id, trained.operations)),
+            tuple(map(id, trained.weights)),
+            tuple(self._rate_factors(phase, ()).items()),
+            compiled_models.key_of(self.loss),
+            tuple(map(compiled_models.key_of, self.metrics)),
+            id(tf.distribute.get_strategy()),
+        )
+
+    def _choose_steps(self, phase, compiled, feed, first_epoch):
+        """How many steps run at a time, and whether by XLA."""
+        _, total_steps = self._steps(phase)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        chosen = {"steps_per_execution": 1, "jit_compile": False}
+        if (
+            self.step_trial
+            and replicas == 1
+            and total_steps >= step_trial.FEWEST_STEPS
+        ):
+            subject = (
+                f"{phase}, {total_steps} steps of {feed.train(phase, 0, 1)}, "
+                f"{sorted(d.name for d in tf.config.list_logical_devices())}"
+            )
+            chosen = self.choices.get(
+                hashlib.sha256(subject.encode()).hexdigest()[:16],
+                f"steps of {phase.name}",
+                lambda: step_trial.choose(
+                    compiled,
+                    feed.train(phase, first_epoch, 1),
+                    total_steps,
+                    self.callbacks,
+                ),
+            )
+            if self.verbose:
+                print(_told(chosen), flush=True)
+        step_trial.apply(compiled, chosen)
+
+    def _training_model(self, phase, trained, rest) -> TrainingModel:
         anchored = {}
         if phase.starting_point_strength:
             anchored = {
@@ -180,10 +283,10 @@ class PhaseTraining:
                 if id(weight) in self.starting_point
             }
         return TrainingModel(
-            self.network,
+            self.model,
             trained.operations,
             trained.weights,
-            model=self.model,
+            rest=rest,
             anchored=anchored.values(),
             starting_point=[self.starting_point[key] for key in anchored],
             strength=phase.starting_point_strength,
@@ -243,7 +346,8 @@ class PhaseTraining:
             return an_epoch, phase.epochs * an_epoch
         return min(an_epoch, phase.steps), phase.steps
 
-    def _own_callbacks(self, phase, training_model, first_epoch):
+    def _own_callbacks(self, phase, feed, compiled, first_epoch):
+        training_model = compiled.training_model
         callbacks = [
             seeds.SeedLayers(self.model, self.seed, first_epoch),
             guards.StopAtNonFinite(phase.name),
@@ -252,27 +356,42 @@ class PhaseTraining:
             callbacks.append(guards.StopAfterSteps(phase.steps))
         callbacks.append(
             replica_means.AverageOverReplicas(
-                _module_state(training_model), self.feed.validates
+                _module_state(training_model), feed.validates
             )
         )
         if batch_norm.trained_statistics(training_model):
+            if "observe" not in compiled.traced:
+                observe = batch_norm.observer(training_model)
+                compiled.traced["observe"] = observe
             callbacks.append(
                 batch_norm.ReestimateStatistics(
                     training_model,
-                    lambda epoch: self.feed.train(
-                        phase, first_epoch + epoch, 1
-                    ),
-                    self.feed.validates,
+                    compiled.traced["observe"],
+                    lambda epoch: feed.train(phase, first_epoch + epoch, 1),
+                    feed.validates,
                 )
             )
         return callbacks
+
+
+def _rest_key(rest):
+    """What tells one rest of a model's graph from another."""
+    if rest is None:
+        return None
+    return tuple(id(value.tensor) for value in rest.inputs)
+
+
+def _told(chosen) -> str:
+    at_a_time = chosen["steps_per_execution"]
+    xla = "by XLA" if chosen["jit_compile"] else "without XLA"
+    return f"A trial chose {at_a_time} steps at a time, {xla}."
 
 
 def _module_state(training_model) -> list:
     """What modules in training mode move by themselves, e.g. statistics."""
     return [
         weight
-        for operation, _ in graph.operations(training_model.network)
+        for operation in training_model.operations
         if graph.parts_of(operation) and training_model.trains(operation)
         for weight in operation.non_trainable_weights
         if weight.dtype.startswith("float")

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tl_keras import graph
 from tl_keras.training import fused_batch_norm
+from tl_keras.training import train_function
 from tl_keras.tuning import anchoring
 
 
@@ -21,16 +22,16 @@ class TrainingModel(keras.Model):
     weights move all the same.
 
     Args:
-        network: A Functional `keras.Model`.
+        network: The user's Functional `keras.Model`, which callbacks save.
         trained: The operations of `network` that run in training mode; all
             others run in inference mode.
         trained_weights: The weights that train: of these operations, and of
             others of which parts train. None: all trainable ones of these.
-        starting_point: The values of `anchored` from which they are not to
-            stray (L2-SP), or None.
-        model: The user's model, which callbacks save, where `network` is only
-            the rest of it behind its beginning.
+        rest: What of the network's graph runs in a step, where its beginning
+            runs elsewhere; None for all.
         anchored: Variables that are pulled to `starting_point`.
+        starting_point: The values of `anchored` from which they are not to
+            stray (L2-SP).
         strength: Of that pull.
     """
 
@@ -40,7 +41,7 @@ class TrainingModel(keras.Model):
         trained,
         trained_weights=None,
         *,
-        model=None,
+        rest=None,
         anchored=(),
         starting_point=(),
         strength=0.0,
@@ -49,7 +50,8 @@ class TrainingModel(keras.Model):
         # round the pixels on their way in.
         super().__init__(name=network.name, dtype="float32", autocast=False)
         self.network = network
-        self._users = _Hidden(model or network)
+        self._graph = _Hidden(rest or graph.flat(network))
+        self._runs_whole = rest is None
         self._with_penalties = True
         # Weights and operations are compared by identity: variables of one
         # model may have equal values.
@@ -104,7 +106,7 @@ class TrainingModel(keras.Model):
         """Runs the network with a mode for each of its operations.
 
         Args:
-            inputs: The network's inputs.
+            inputs: What the part of the network takes that runs here.
             mode_of: From an operation to its `training` argument, or to None
                 for the argument it was built with.
             fused: Whether BatchNormalization in training mode may leave its
@@ -115,21 +117,25 @@ class TrainingModel(keras.Model):
         """
 
         def call_operation(operation, *args, **kwargs):
-            inner = graph.opened(operation)
-            if graph.is_functional(inner):
-                return graph.run(inner, args[0], call_operation)
             mode = mode_of(operation)
             if mode and fused and id(operation) in self._fused_ids:
                 return fused_batch_norm.normalize(operation, *args)
-            # A layer whose `call` takes no `training` gets it too: Keras
-            # keeps it from `call` and hands it on to the layers inside.
-            if mode is not None and isinstance(operation, keras.layers.Layer):
-                kwargs["training"] = mode
-            return operation(*args, **kwargs)
+            return call_in_mode(operation, mode, *args, **kwargs)
 
-        return graph.run(
-            self.network, self._as_declared(inputs), call_operation
+        outputs = self._graph.value.run(
+            self._as_declared(inputs), call_operation
         )
+        return graph.pack_outputs(self.network, outputs)
+
+    @property
+    def step_inputs(self) -> list:
+        """What a step takes, as symbolic tensors."""
+        return [value.tensor for value in self._graph.value.inputs]
+
+    @property
+    def operations(self) -> list:
+        """The operations that run in a step, each as often as it is called."""
+        return [call.operation for call in self._graph.value.calls]
 
     @property
     def losses(self):
@@ -139,7 +145,7 @@ class TrainingModel(keras.Model):
         trained = {id(weight) for weight in self._trained_weights.value}
         listed = [
             loss
-            for operation, _ in graph.operations(self.network)
+            for operation in self.operations
             if self.trains(operation)
             or any(id(w) in trained for w in getattr(operation, "weights", ()))
             for loss in getattr(operation, "losses", ())
@@ -166,15 +172,20 @@ class TrainingModel(keras.Model):
 
     def save(self, filepath, *args, **kwargs):
         """Saves the user's model, as callbacks expect it."""
-        return self._users.value.save(filepath, *args, **kwargs)
+        return self.network.save(filepath, *args, **kwargs)
 
     def save_weights(self, filepath, *args, **kwargs):
         """Saves the weights of the user's model."""
-        return self._users.value.save_weights(filepath, *args, **kwargs)
+        return self.network.save_weights(filepath, *args, **kwargs)
 
     def load_weights(self, filepath, *args, **kwargs):
         """Loads weights into the user's model, in place."""
-        return self._users.value.load_weights(filepath, *args, **kwargs)
+        return self.network.load_weights(filepath, *args, **kwargs)
+
+    def make_train_function(self, force=False):
+        if self.train_function is None or force:
+            self.train_function = train_function.TrainFunction(self)
+        return self.train_function
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras averages the replicas' parts of the first batch, which fails
@@ -192,24 +203,35 @@ class TrainingModel(keras.Model):
 
     def _as_declared(self, inputs):
         """Inputs in the forms and dtypes of the network's own inputs."""
-        declared = graph.functional(self.network).inputs
-        if isinstance(inputs, dict):
-            names = graph.input_names(self.network)
-            inputs = [inputs[name] for name in names]
-        given = keras.tree.flatten(inputs)
+        if self._runs_whole:
+            return graph.as_declared(self.network, inputs)
         return [
-            _as_one_declared(value, tensor)
-            for value, tensor in zip(given, declared, strict=True)
+            keras.ops.cast(value, tensor.dtype)
+            for value, tensor in zip(
+                keras.tree.flatten(inputs), self.step_inputs, strict=True
+            )
         ]
 
 
-def _as_one_declared(value, declared):
-    # As Keras has it, a last axis of one may be left out.
-    if len(value.shape) == len(declared.shape) - 1 and declared.shape[-1] == 1:
-        value = keras.ops.expand_dims(value, -1)
-    if declared.dtype == "string":
-        return value
-    return keras.ops.cast(value, declared.dtype)
+def call_in_mode(operation, mode, *args, **kwargs):
+    """Calls an operation in training mode or in inference mode.
+
+    Args:
+        operation: A layer, or another Keras operation.
+        mode: Its `training` argument; None for the one it was built with.
+        *args: Its arguments.
+        **kwargs: Those by name.
+    """
+    # A layer whose `call` takes no `training` gets it too: Keras keeps it
+    # from `call` and hands it on to the layers inside.
+    if mode is not None and isinstance(operation, keras.layers.Layer):
+        kwargs["training"] = mode
+    return operation(*args, **kwargs)
+
+
+def infer(operation, *args, **kwargs):
+    """Calls an operation in inference mode."""
+    return call_in_mode(operation, False, *args, **kwargs)
 
 
 class _Hidden:

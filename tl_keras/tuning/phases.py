@@ -46,6 +46,10 @@ class Phase:
         schedule: `"cosine"` falls to 0 at the end of the phase;
             `"constant"` stays at the peak.
         augmentation: What is done to training images.
+        cache_views: After how many epochs the augmented images come again, so
+            that what the frozen part of the model makes of them can be kept;
+            None for never. Without augmentation there is one view of each
+            image, with a flip alone there are two, whatever this says.
         label_smoothing: Share of each label spread evenly over all classes,
             in [0, 1).
         patience: Epochs without a better validation score after which the
@@ -97,6 +101,7 @@ class Phase:
     augmentation: augmentations.Augmentation = dataclasses.field(
         default_factory=augmentations.Augmentation
     )
+    cache_views: int | None = None
     label_smoothing: float = 0.0
     patience: int | None = None
     starting_point_strength: float = 0.0
@@ -157,6 +162,8 @@ class Phase:
             name="phase.augmentation",
             hint="Write `tl_keras.data.Augmentation(flip=True)`.",
         )
+        if self.cache_views is not None:
+            checks.integer(self.cache_views, name="phase.cache_views", low=1)
         checks.share(self.label_smoothing, name="phase.label_smoothing")
         if self.patience is not None:
             checks.integer(self.patience, name="phase.patience", low=1)

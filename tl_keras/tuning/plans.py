@@ -7,6 +7,7 @@ import inspect
 
 from tl_keras import checks
 from tl_keras import registry
+from tl_keras.data import augmentation as augmentations
 from tl_keras.tuning.phases import Phase
 from tl_keras.tuning.phases import Plan
 
@@ -42,6 +43,7 @@ def head_then_top(
     top: str | tuple[str, ...] = "last 50%",
     head_learning_rate: float = 1e-2,
     top_learning_rate: float = 1e-3,
+    head_augmentation=None,
     **options,
 ) -> Plan:
     """The head first, then it and the top of the encoder.
@@ -56,6 +58,9 @@ def head_then_top(
         top: What trains in the second phase, as in `Phase.train`.
         head_learning_rate: Peak rate of the head in the first phase.
         top_learning_rate: Peak rate in the second phase.
+        head_augmentation: Of the first phase; None is the flip of
+            `augmentation` and nothing else of it, so that what the encoder
+            gives can be kept from epoch to epoch.
         **options: Further fields of `Phase` for both phases.
 
     Returns:
@@ -68,7 +73,9 @@ def head_then_top(
     return Plan(
         "head_then_top",
         [
-            _head_phase(head_epochs, head_learning_rate, options),
+            _first_phase(
+                head_epochs, head_learning_rate, head_augmentation, options
+            ),
             _tuning_phase("top", top, top_epochs, top_learning_rate, options),
         ],
     )
@@ -80,6 +87,7 @@ def gradual(
     num_groups: int = 3,
     head_learning_rate: float = 1e-2,
     learning_rate: float = 1e-3,
+    head_augmentation=None,
     **options,
 ) -> Plan:
     """The head first, then one encoder group more in every phase.
@@ -90,6 +98,9 @@ def gradual(
         num_groups: How many encoder groups train in the last phase.
         head_learning_rate: Peak rate of the head in the first phase.
         learning_rate: Peak rate in the later phases.
+        head_augmentation: Of the first phase; None is the flip of
+            `augmentation` and nothing else of it, so that what the encoder
+            gives can be kept from epoch to epoch.
         **options: Further fields of `Phase` for all phases.
 
     Returns:
@@ -114,7 +125,9 @@ def gradual(
         )
         for count in range(1, num_groups + 1)
     ]
-    head = _head_phase(head_epochs, head_learning_rate, options)
+    head = _first_phase(
+        head_epochs, head_learning_rate, head_augmentation, options
+    )
     return Plan("gradual", [head, *later])
 
 
@@ -143,6 +156,7 @@ def probe_then_full(
     full_epochs: int = 10,
     probe_learning_rate: float = 1e-2,
     full_learning_rate: float = 1e-3,
+    head_augmentation=None,
     **options,
 ) -> Plan:
     """A linear probe first, then everything.
@@ -155,6 +169,9 @@ def probe_then_full(
         full_epochs: Epochs of the second phase.
         probe_learning_rate: Peak rate of the head in the first phase.
         full_learning_rate: Peak rate in the second phase.
+        head_augmentation: Of the first phase; None is the flip of
+            `augmentation` and nothing else of it, so that what the encoder
+            gives can be kept from epoch to epoch.
         **options: Further fields of `Phase` for both phases.
 
     Returns:
@@ -172,7 +189,9 @@ def probe_then_full(
     return Plan(
         "probe_then_full",
         [
-            _head_phase(probe_epochs, probe_learning_rate, options),
+            _first_phase(
+                probe_epochs, probe_learning_rate, head_augmentation, options
+            ),
             _tuning_phase(
                 "full", "all", full_epochs, full_learning_rate, options
             ),
@@ -188,6 +207,7 @@ def lora(
     top: str | tuple[str, ...] = "all",
     head_learning_rate: float = 1e-2,
     lora_learning_rate: float = 3e-3,
+    head_augmentation=None,
     **options,
 ) -> Plan:
     """The head first, then it and low-rank adapters of the encoder.
@@ -205,6 +225,9 @@ def lora(
         top: What trains in the second phase, as in `Phase.train`.
         head_learning_rate: Peak rate of the head in the first phase.
         lora_learning_rate: Peak rate in the second phase.
+        head_augmentation: Of the first phase; None is the flip of
+            `augmentation` and nothing else of it, so that what the encoder
+            gives can be kept from epoch to epoch.
         **options: Further fields of `Phase` for both phases.
 
     Returns:
@@ -222,7 +245,9 @@ def lora(
     return Plan(
         "lora",
         [
-            _head_phase(head_epochs, head_learning_rate, options),
+            _first_phase(
+                head_epochs, head_learning_rate, head_augmentation, options
+            ),
             _tuning_phase(
                 "lora",
                 top,
@@ -297,6 +322,15 @@ def _head_phase(epochs, learning_rate, options) -> Phase:
             **{k: v for k, v in options.items() if k not in adapters},
         }
     )
+
+
+def _first_phase(epochs, learning_rate, augmentation, options) -> Phase:
+    """The head's phase, in front of others."""
+    if augmentation is None:
+        given = options.get("augmentation", augmentations.Augmentation())
+        augmentation = augmentations.Augmentation(flip=given.flip)
+    options = {**options, "augmentation": augmentation}
+    return _head_phase(epochs, learning_rate, options)
 
 
 def _tuning_phase(name, train, epochs, learning_rate, options) -> Phase:

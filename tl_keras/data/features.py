@@ -1,0 +1,37 @@
+"""Batches of what a model's frozen beginning gives for each example."""
+
+import dataclasses
+
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Features:
+    """A reader of kept tensors in place of inputs, in any order.
+
+    Attributes:
+        tensors: One tensor `[rows, ...]` for each place of the cut.
+        rows: int64 tensor `[views, examples]`: the row of each copy of each
+            example.
+        dtypes: The dtypes in which the tensors are handed on.
+    """
+
+    tensors: tuple
+    rows: tf.Tensor
+    dtypes: tuple[str, ...]
+
+    def read(self, indices, view=None):
+        """Tensors `[batch, ...]` at `indices`, one for each place of the cut.
+
+        Args:
+            indices: int64 tensor `[batch]`: which examples.
+            view: int64 tensor `[batch]`: which copy of each; None is the
+                first.
+        """
+        indices = tf.cast(indices, tf.int64)
+        view = tf.zeros_like(indices) if view is None else view
+        rows = tf.gather_nd(self.rows, tf.stack([view, indices], axis=1))
+        return tuple(
+            tf.cast(tf.gather(tensor, rows), dtype)
+            for tensor, dtype in zip(self.tensors, self.dtypes, strict=True)
+        )

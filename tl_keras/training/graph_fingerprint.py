@@ -1,0 +1,108 @@
+"""What a part of a model computes, as a hash: its layers and their weights."""
+
+import hashlib
+import json
+
+import keras
+import numpy as np
+
+from tl_keras import graph
+
+# Entries of configs: names, and what matters to training alone.
+_SAY_NOTHING = ("name", "trainable", "build_config", "shared_object_id")
+
+
+def of(part: graph.Flat) -> str:
+    """The fingerprint of a part of a model in inference mode.
+
+    Equal parts have equal ones, whatever their layers are called; another
+    layer, setting, connection, weight or dtype gives another one. Code of a
+    custom layer is not looked into.
+
+    Args:
+        part: A `graph.Flat`.
+
+    Returns:
+        32 hexadecimal digits.
+
+    Example:
+        >>> def model(rate):
+        ...     inputs = keras.Input((2,))
+        ...     outputs = keras.layers.LeakyReLU(rate)(inputs)
+        ...     return keras.Model(inputs, outputs)
+        >>> same = [of(graph.flat(model(rate))) for rate in (0.1, 0.1, 0.2)]
+        >>> same[0] == same[1], same[0] == same[2]
+        (True, False)
+    """
+    hasher = hashlib.blake2b(digest_size=16)
+    numbers = {value: n for n, value in enumerate(part.inputs)}
+    for value in part.inputs:
+        hasher.update(_form(value))
+    operations = {}
+    for call in part.calls:
+        # An operation that is called twice is described once.
+        number = operations.setdefault(id(call.operation), len(operations))
+        reads = [numbers[value] for value in call.reads]
+        _update(hasher, [number, reads, _plain(call.constants)])
+        if number == len(operations) - 1:
+            _describe(hasher, call.operation)
+        for value in call.writes:
+            numbers[value] = len(numbers)
+            hasher.update(_form(value))
+    _update(hasher, [numbers[value] for value in part.outputs])
+    return hasher.hexdigest()
+
+
+def _describe(hasher, operation):
+    kind = type(operation)
+    _update(hasher, [f"{kind.__module__}.{kind.__qualname__}"])
+    try:
+        config = operation.get_config()
+    # An operation without one has it all in its arguments.
+    except (NotImplementedError, TypeError):
+        config = {}
+    _update(hasher, _without_names(_plain(config)))
+    for variable in getattr(operation, "variables", ()):
+        if variable.name == "seed_generator_state":
+            continue  # Nothing is drawn in inference mode.
+        value = np.asarray(keras.ops.convert_to_numpy(variable.value))
+        _update(hasher, [value.dtype.name, list(value.shape)])
+        hasher.update(np.ascontiguousarray(value).view(np.uint8).tobytes())
+
+
+def _form(value) -> bytes:
+    return f"{value.tensor.dtype}{value.tensor.shape[1:]}".encode()
+
+
+def _update(hasher, content):
+    hasher.update(json.dumps(content, sort_keys=True).encode())
+
+
+def _plain(value):
+    """A value of a config as JSON knows it."""
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if hasattr(value, "__array__"):
+        array = np.asarray(value)
+        return [array.dtype.name, list(array.shape), array.tobytes().hex()]
+    if hasattr(value, "get_config"):
+        return [type(value).__qualname__, _plain(value.get_config())]
+    name = getattr(value, "__qualname__", None)
+    return name if name is not None else repr(value)
+
+
+def _without_names(config):
+    """A config without what changes no answer in inference mode."""
+    if isinstance(config, dict):
+        return {
+            key: _without_names(value)
+            for key, value in config.items()
+            if key not in _SAY_NOTHING
+        }
+    if isinstance(config, list):
+        return [_without_names(value) for value in config]
+    return config

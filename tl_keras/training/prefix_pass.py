@@ -1,0 +1,247 @@
+"""Runs a model's frozen beginning over data, and keeps what it gives."""
+
+import contextlib
+import dataclasses
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tl_keras import graph
+from tl_keras.data import features
+from tl_keras.training import training_model
+
+_VALUES_PER_BATCH = 2**23
+_SMALLEST_BATCH, _LARGEST_BATCH = 16, 256
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Part:
+    """One split in one view, in stored order.
+
+    Attributes:
+        reader: Reads inputs, or the features at an earlier cut, by index.
+        change: From inputs and their indices to their copies in this view.
+        digests: uint8 array `[examples, 16]`: what identifies the copies.
+        view: Number of the view.
+    """
+
+    reader: object
+    change: object
+    digests: np.ndarray
+    view: int
+
+    def read(self, indices):
+        """A batch in this view."""
+        if isinstance(self.reader, features.Features):
+            view = tf.fill(tf.shape(indices), tf.constant(self.view, tf.int64))
+            return self.reader.read(indices, view)
+        return self.change(self.reader.read(indices), indices)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Target:
+    """Where the values at one cut go.
+
+    Attributes:
+        values: The values of the graph, one for each tensor of the store.
+        store: A `FeatureStore`.
+    """
+
+    values: tuple
+    store: object
+
+
+@dataclasses.dataclass(frozen=True)
+class PassReport:
+    """What a pass did.
+
+    Attributes:
+        examples: How many examples it computed, each view counted.
+        seconds: How long it took.
+        rounding: Largest difference of a stored number from the computed one,
+            as a share of the largest of them all.
+    """
+
+    examples: int
+    seconds: float
+    rounding: float
+
+
+class Beginning:
+    """A part of a model, ready to run on batches in inference mode.
+
+    Args:
+        model: The user's model.
+        part: What of its graph runs.
+        takes_inputs: Whether it takes what the model takes, and not what an
+            earlier cut gives.
+    """
+
+    def __init__(self, model, part: graph.Flat, *, takes_inputs: bool):
+        self._model = model
+        self._part = part
+        self._takes_inputs = takes_inputs
+        self._strategy = tf.distribute.get_strategy()
+        self.traced = tf.function(self.run)
+
+    def batch_size(self, num_examples: int) -> int:
+        """How many examples at a time keep the processor busy."""
+        size = sum(
+            int(np.prod([n or 1 for n in value.tensor.shape[1:]]))
+            for value in self._part.inputs
+        )
+        fitting = min(_LARGEST_BATCH, _VALUES_PER_BATCH // size)
+        fitting = min(max(fitting, _SMALLEST_BATCH), num_examples)
+        replicas = self._strategy.num_replicas_in_sync
+        return -(-fitting // replicas) * replicas
+
+    def run(self, inputs) -> list:
+        """What the part gives for a batch that the replicas can share."""
+        if self._takes_inputs:
+            inputs = graph.as_declared(self._model, inputs)
+        replicas = self._strategy.num_replicas_in_sync
+        shares = [
+            tf.reshape(x, tf.concat([[replicas, -1], tf.shape(x)[1:]], 0))
+            for x in inputs
+        ]
+
+        def run_share():
+            replica = tf.distribute.get_replica_context()
+            mine = [x[replica.replica_id_in_sync_group] for x in shares]
+            mine = [
+                tf.ensure_shape(one, [None, *x.shape[1:]])
+                for one, x in zip(mine, inputs, strict=True)
+            ]
+            return self._part.run(mine, training_model.infer)
+
+        # A module can be called by a replica only, and not above them all.
+        outputs = self._strategy.run(run_share)
+        results = self._strategy.experimental_local_results
+        return [tf.concat(results(output), axis=0) for output in outputs]
+
+
+def compute(beginning, parts, targets, *, watch=None) -> PassReport:
+    """Adds to stores what they lack of the parts.
+
+    Args:
+        beginning: A `Beginning` that gives the values of all targets, one
+            after another.
+        parts: `Part`s.
+        targets: `Target`s.
+        watch: Called after each batch but the first with how many examples
+            are done, how many there are, and the seconds that one took
+            (tracing not counted). What it raises ends the pass; what was
+            computed is kept.
+
+    Returns:
+        A `PassReport`.
+
+    Raises:
+        OSError: If a store cannot be written.
+        ValueError: If a number does not fit into a store's precision.
+    """
+    began = time.perf_counter()
+    lacks = [
+        {target: target.store.find(part.digests) < 0 for target in targets}
+        for part in parts
+    ]
+    lacking = [
+        _first_ones(part, np.logical_or.reduce(list(masks.values())))
+        for part, masks in zip(parts, lacks, strict=True)
+    ]
+    total = sum(map(len, lacking))
+    batch_size = beginning.batch_size(max(len(p.digests) for p in parts))
+    done, rounding, since = 0, _Rounding(), None
+    with contextlib.ExitStack() as stack:
+        # One order for all processes, so that no two wait for each other.
+        writers = {
+            target: stack.enter_context(target.store.writing())
+            for target in sorted(targets, key=lambda t: t.store.folder)
+        }
+        for part, indices, masks in zip(parts, lacking, lacks, strict=True):
+            for start, batch in _batches(part, indices, batch_size):
+                chosen = indices[start : start + batch_size]
+                outputs = [
+                    tensor.numpy()[: len(chosen)]
+                    for tensor in beginning.traced(batch)
+                ]
+                for target in targets:
+                    mine = outputs[: len(target.values)]
+                    outputs = outputs[len(target.values) :]
+                    new = masks[target][chosen]
+                    writers[target].add(
+                        part.digests[chosen[new]],
+                        [
+                            rounding.cast(array[new], spec.dtype)
+                            for array, spec in zip(
+                                mine, target.store.specs, strict=True
+                            )
+                        ],
+                    )
+                done += len(chosen)
+                if since is None:
+                    since, already = time.perf_counter(), done
+                elif watch is not None:
+                    seconds = time.perf_counter() - since
+                    watch(done, total, seconds / (done - already))
+    return PassReport(total, time.perf_counter() - began, rounding.share)
+
+
+def _first_ones(part, mask) -> np.ndarray:
+    """Indices where a mask is set, of equal examples the first."""
+    _, first = np.unique(part.digests, axis=0, return_index=True)
+    return np.intersect1d(np.flatnonzero(mask), first)
+
+
+def _batches(part, indices, batch_size):
+    """Start of each batch, and the batch, filled up to the full size.
+
+    A batch of another size would be traced again, and rounded otherwise.
+    """
+    if not len(indices):
+        return
+    filled = -(-len(indices) // batch_size) * batch_size
+    padded = np.pad(indices, (0, filled - len(indices)), mode="edge")
+    batches = (
+        tf.data.Dataset.from_tensor_slices(padded)
+        .batch(batch_size, drop_remainder=True)
+        .map(
+            lambda chosen: tuple(keras.tree.flatten(part.read(chosen))),
+            num_parallel_calls=2,
+            deterministic=True,
+        )
+        .prefetch(2)
+    )
+    yield from zip(range(0, filled, batch_size), batches, strict=True)
+
+
+class _Rounding:
+    """Casts, and remembers by how much that changed the numbers."""
+
+    def __init__(self):
+        self._difference = 0.0
+        self._largest = 0.0
+
+    @property
+    def share(self) -> float:
+        return self._difference / self._largest if self._largest else 0.0
+
+    def cast(self, array, dtype):
+        if array.dtype.name == dtype:
+            return array
+        cast = array.astype(tf.dtypes.as_dtype(dtype).as_numpy_dtype)
+        back = cast.astype(array.dtype)
+        if not np.isfinite(back).all() and np.isfinite(array).all():
+            raise ValueError(
+                "What the frozen part of the model gives does not fit into "
+                f"{dtype}. Got values up to {np.abs(array).max():.4g}. Keep "
+                "it as bfloat16, or leave `dtype` of the prefix cache out."
+            )
+        difference = np.abs(back - array).max(initial=0.0)
+        self._difference = max(self._difference, float(difference))
+        self._largest = max(
+            self._largest, float(np.abs(array).max(initial=0.0))
+        )
+        return cast

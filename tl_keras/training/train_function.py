@@ -1,0 +1,98 @@
+"""The function that `fit` calls to train: some steps at a time, timed."""
+
+import tensorflow as tf
+
+
+class TrainFunction:
+    """Runs training steps and measures how long they wait for data.
+
+    Keras' own runs over the end of an epoch where that is no multiple of the
+    steps at a time, fails under a strategy with several of them
+    (https://github.com/keras-team/keras/issues/19246), and does not tell
+    computing from waiting.
+
+    Args:
+        model: A compiled `TrainingModel`.
+
+    Attributes:
+        steps_at_a_time: Most steps that a call runs.
+        steps_per_epoch: Steps in an epoch, which no call goes beyond; None
+            where it is not known.
+        total_steps: Steps of the whole training, likewise.
+        done: Steps that were run.
+        waited: Seconds in which a step was waiting for its batch.
+    """
+
+    def __init__(self, model):
+        self.steps_at_a_time = model.steps_per_execution
+        self._step, self._run = _functions(model)
+        self.start()
+
+    def start(self, steps_per_epoch=None, total_steps=None):
+        """Begins a training, with nothing done."""
+        self.steps_per_epoch = steps_per_epoch
+        self.total_steps = total_steps
+        self.done = 0
+        self.waited = 0.0
+
+    def __call__(self, iterator):
+        """Runs the next steps; gives Keras' logs."""
+        if not isinstance(
+            iterator, (tf.data.Iterator, tf.distribute.DistributedIterator)
+        ):
+            return self._step(next(iterator))  # From `train_on_batch`.
+        count = self.steps_at_a_time
+        if self.steps_per_epoch is not None:
+            left = self.steps_per_epoch - self.done % self.steps_per_epoch
+            count = min(count, left)
+        if self.total_steps is not None:
+            count = min(count, max(1, self.total_steps - self.done))
+        logs, waited = self._run(iterator, tf.constant(count))
+        self.done += count
+        self.waited += float(waited)
+        return logs
+
+
+def _functions(model):
+    """A step on a batch, and a number of steps on an iterator."""
+    strategy = model.distribute_strategy
+
+    @tf.autograph.experimental.do_not_convert
+    def step(data):
+        logs = strategy.run(model.train_step, args=(data,))
+        return tf.nest.map_structure(
+            lambda value: strategy.reduce("MEAN", value, axis=None), logs
+        )
+
+    step = tf.function(
+        step, reduce_retracing=True, jit_compile=model.jit_compile
+    )
+
+    def next_step(iterator):
+        began = tf.timestamp()
+        with tf.control_dependencies([began]):
+            data = next(iterator)
+        parts = tf.nest.flatten(data, expand_composites=True)
+        with tf.control_dependencies(parts):
+            waited = tf.timestamp() - began
+        return step(data), waited
+
+    @tf.autograph.experimental.do_not_convert
+    def run(iterator, count):
+        logs, waited = next_step(iterator)
+
+        def body(done, logs, waited):
+            del logs
+            logs, more = next_step(iterator)
+            return done + 1, logs, waited + more
+
+        _, logs, waited = tf.while_loop(
+            lambda done, *_: done < count,
+            body,
+            (tf.constant(1), logs, waited),
+            # Ahead of its turn, a batch would seem to be waited for.
+            parallel_iterations=1,
+        )
+        return logs, waited
+
+    return step, tf.function(run, reduce_retracing=True)
