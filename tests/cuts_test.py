@@ -383,13 +383,6 @@ class BehindFrozenTest(parameterized.TestCase):
         cut = cuts.behind_frozen(whole, moves("b", "d"))
         self.assertEqual(cut, (*whole.inputs, *written_by(whole, "a")))
 
-    def test_lies_between_two_calls_of_a_nested_model(self):
-        whole = graph.flat(nested_twice())
-        # Of `moves`, which knows operations and no calls, both would move.
-        first_call = iter([False, False, True, True])
-        cut = cuts.behind_frozen(whole, lambda operation: next(first_call))
-        self.assertEqual(cut, whole.calls[1].writes)
-
     def test_lies_before_a_padding_that_only_adds_zeros(self):
         model = keras.Sequential(
             [
