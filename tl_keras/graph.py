@@ -260,11 +260,15 @@ class Value:
     """
 
     tensor: keras.KerasTensor
+    may_have_mask: bool = False
 
     @property
     def has_mask(self) -> bool:
         """Whether Keras hands a mask along with it, as an attribute."""
-        return getattr(self.tensor, "_keras_mask", None) is not None
+        return (
+            self.may_have_mask
+            or getattr(self.tensor, "_keras_mask", None) is not None
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -363,8 +367,12 @@ def pack_outputs(model, tensors: list):
     )
 
 
-def _flatten(model, inputs, calls) -> tuple:
-    """Appends the calls of a model; gives the values of its outputs."""
+def _flatten(model, inputs, calls, masked=None) -> tuple:
+    """Appends the calls of a model; gives the values of its outputs.
+
+    `masked` is given where the model is called on a masked tensor, which its
+    own tensors do not tell: by id of an output, whether that has a mask.
+    """
     values = dict(zip(map(id, model.inputs), inputs, strict=True))
     for node in _nodes(model):
         if node.is_input:
@@ -372,9 +380,21 @@ def _flatten(model, inputs, calls) -> tuple:
         reads = tuple(values[id(tensor)] for tensor in node.input_tensors)
         inner = opened(node.operation)
         if is_functional(inner):
-            writes = _flatten(inner, reads, calls)
+            # Keras hands masks to a model as arguments behind its inputs.
+            count, of_inner = len(inner.inputs), masked
+            if len(reads) > count or masked is not None:
+                of_inner = {
+                    id(own): getattr(tensor, "_keras_mask", None) is not None
+                    for own, tensor in zip(
+                        inner.outputs, node.outputs, strict=True
+                    )
+                }
+            writes = _flatten(inner, reads[:count], calls, of_inner)
         else:
-            writes = tuple(map(Value, node.outputs))
+            writes = tuple(
+                Value(one, masked is not None and masked.get(id(one), True))
+                for one in node.outputs
+            )
             calls.append(Call(node.operation, reads, writes, node))
         values.update(zip(map(id, node.outputs), writes, strict=True))
     return tuple(values[id(tensor)] for tensor in model.outputs)

@@ -276,6 +276,37 @@ class PrefixCacheTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "switched off"):
             self.fit(tiny(), head_phase(augmentation=mixing), cached=False)
 
+    def test_a_single_view_of_a_crop_is_the_crop(self):
+        crop = Augmentation(crop=0.5)
+        self.check_same(head_phase(augmentation=crop, cache_views=1))
+
+    @parameterized.named_parameters(
+        ("its mean", lambda x: x - keras.ops.mean(x, axis=0, keepdims=True)),
+        (
+            "its rows",
+            lambda x: keras.ops.reshape(
+                keras.layers.Dense(3)(keras.ops.reshape(x, (-1, 192))), (-1, 12)
+            ),
+        ),
+    )
+    def test_is_not_used_where_a_batch_is_mixed_up_by(self, mix):
+        inputs = keras.Input((16, 16, 3))
+        hidden = keras.layers.Flatten()(inputs)
+        hidden = keras.layers.Dense(12, name="low")(mix(hidden))
+        model = keras.Model(inputs, keras.layers.Dense(2, name="out")(hidden))
+        layers = [layer.name for layer in model.layers if layer.weights]
+        groups = {"low": layers[:-1], "head": ["out"]}
+        result = self.fit(
+            model, head_phase(), settings=self.settings("auto"), groups=groups
+        )
+        report = result.phases[0].prefix_cache
+        if report.used:
+            # The rows are whole again behind the last layer.
+            model_again = keras.models.clone_model(model)
+            self.check_same(head_phase(), model=model_again, groups=groups)
+        else:
+            self.assertIn("batch", report.reason)
+
     def test_what_differs_from_what_is_kept_is_an_error(self):
         class Scaled(keras.layers.Layer):
             factor = 1.0

@@ -34,8 +34,7 @@ class Views:
     @property
     def count(self) -> int | None:
         """How many copies there are of each example; None if ever new ones."""
-        of_one = self.augmentation.of_one
-        if of_one == augmentation_.Augmentation():
+        if self._leaves_alone:
             return 1
         if self._only_flips:
             return 2
@@ -61,7 +60,7 @@ class Views:
         }
         if self._only_flips:
             numbers["view"] = tf.cast(numbers["flip"] < 0.5, tf.int64)
-        elif self.count == 1:
+        elif self._leaves_alone:
             numbers["view"] = tf.zeros([num_examples], tf.int64)
         elif self.count is not None:
             numbers["view"] = tf.fill([num_examples], of_one)
@@ -74,7 +73,7 @@ class Views:
             view: The number of the copies.
             num_examples: Number of examples.
         """
-        if self.count == 1 or (self._only_flips and view == 0):
+        if self._leaves_alone or (self._only_flips and view == 0):
             return lambda inputs, indices: inputs
         if self._only_flips:
             return lambda inputs, indices: tf.reverse(inputs, axis=[2])
@@ -97,7 +96,7 @@ class Views:
         Returns:
             uint8 array of the same shape.
         """
-        if self.count == 1 or (self._only_flips and view == 0):
+        if self._leaves_alone or (self._only_flips and view == 0):
             return digests
         rows = [b""] * len(digests)
         if not self._only_flips:
@@ -114,6 +113,10 @@ class Views:
             digest.tobytes() + how + row
             for digest, row in zip(digests, rows, strict=True)
         )
+
+    @property
+    def _leaves_alone(self) -> bool:
+        return self.augmentation.of_one == augmentation_.Augmentation()
 
     @property
     def _only_flips(self) -> bool:

@@ -203,16 +203,16 @@ class FeatureStore:
             beside = self._form.with_suffix(f".{os.getpid()}")
             beside.write_text(json.dumps(form))
             os.replace(beside, self._form)
-        if form["tensors"] != specs:
+        if not isinstance(form, dict) or form.get("tensors") != specs:
             raise ValueError(
                 f"The store in {str(self.folder)!r} holds other rows. Got: "
-                f"{form['tensors']}. Expected: {specs}. Remove the folder."
+                f"{form}. Expected: {specs}. Remove the folder."
             )
 
     def _whole_rows(self) -> int:
         """How many rows the journal vouches for and the files hold."""
         rows = 0
-        for end, sums in self._blocks():
+        for _, end, sums in self._blocks():
             for (path, size), expected in zip(
                 self._all_files(), sums, strict=True
             ):
@@ -224,9 +224,11 @@ class FeatureStore:
     def _blocks(self):
         """Ends of blocks with their checksums, as far as they make sense."""
         try:
-            lines = self._journal.read_text().split("\n")[:-1]
-        except (OSError, ValueError):
+            content = self._journal.read_bytes()
+        except OSError:
             return
+        # What is no text vouches for nothing, but what is before it does.
+        lines = content.decode(errors="replace").split("\n")[:-1]
         last = 0
         for line in lines:
             try:
@@ -238,24 +240,21 @@ class FeatureStore:
                 return
             if len(sums) != len(self.specs) + 1:
                 return
-            yield end, sums
+            yield line, end, sums
             last = end
 
     def _cut_off(self, rows):
         for path, size in self._all_files():
             with path.open("ab") as file:
                 file.truncate(rows * size)
-        kept = []
-        for line, (end, _) in zip(
-            self._journal.read_text().split("\n")
-            if self._journal.exists()
-            else (),
-            self._blocks(),
-            strict=False,
-        ):
-            if end <= rows:
-                kept.append(line + "\n")
-        self._journal.write_text("".join(kept))
+        kept = [f"{line}\n" for line, end, _ in self._blocks() if end <= rows]
+        # Beside it and renamed: a kill or a full disk leaves the old one.
+        beside = self._journal.with_suffix(".part")
+        with beside.open("w") as file:
+            file.write("".join(kept))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, self._journal)
 
     def _read_digests(self, rows):
         if not rows:
@@ -275,6 +274,7 @@ class _Writer:
         self._files = [path.open("ab") for path, _ in store._all_files()]
         self._sums = [0] * len(self._files)
         self._pending = 0
+        self._failed = False
         self._block_began = time.monotonic()
 
     def add(self, digests, tensors):
@@ -284,6 +284,8 @@ class _Writer:
             digests: uint8 array `[rows, 16]`.
             tensors: An array `[rows, ...]` for each tensor of the store.
         """
+        if self._failed:
+            raise OSError("An earlier write failed; nothing can follow it.")
         arrays = [digests]
         for tensor, spec in zip(tensors, self._store.specs, strict=True):
             array = np.ascontiguousarray(tensor)
@@ -292,14 +294,22 @@ class _Writer:
                     f"Rows of another form. Got: {array.dtype.name} "
                     f"{array.shape[1:]}. Expected: {spec.dtype} {spec.shape}."
                 )
+            if len(array) != len(digests):
+                raise ValueError(
+                    f"Got {len(array)} rows for {len(digests)} digests."
+                )
             arrays.append(array)
+        # Until all are written: what is behind a half of them would be off.
+        self._failed = True
+        sums = list(self._sums)
         for number, (file, array) in enumerate(
             zip(self._files, arrays, strict=True)
         ):
             # bfloat16 has no buffer of its own; bytes have.
             content = memoryview(array.view(np.uint8).reshape(-1))
             file.write(content)
-            self._sums[number] = zlib.crc32(content, self._sums[number])
+            sums[number] = zlib.crc32(content, sums[number])
+        self._sums, self._failed = sums, False
         self._pending += len(digests)
         if time.monotonic() - self._block_began > _SECONDS_BETWEEN_BLOCKS:
             self._end_block()
@@ -363,7 +373,10 @@ def stores_in(folder) -> list[StoreInfo]:
 
 def remove(store: StoreInfo) -> bool:
     """Removes a store that no process uses; whether it could."""
-    lock = _locked(store.folder, exclusive=True, wait=False)
+    try:
+        lock = _locked(store.folder, exclusive=True, wait=False)
+    except FileNotFoundError:
+        return True  # Another process was faster.
     if lock is None:
         return False
     with lock:
@@ -384,17 +397,20 @@ def listing(folder, *, clear: bool = False) -> str:
         0 stores, 0.0 MB in all
     """
     stores, lines = stores_in(folder), []
+    left = sum(store.num_bytes for store in stores)
     for store in stores:
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(store.used))
         happened = ""
         if clear:
-            happened = ", removed" if remove(store) else ", in use and left"
+            removed = remove(store)
+            happened = ", removed" if removed else ", in use and left"
+            left -= removed * store.num_bytes
         lines.append(
             f"{store.num_bytes / 2**20:10,.1f} MB, last used {used}"
             f"{happened}: {store.description}"
         )
-    total = sum(store.num_bytes for store in stores) / 2**20
-    whole = f"{len(stores)} stores, {total:,.1f} MB in all"
+    number = len(stores_in(folder)) if clear else len(stores)
+    whole = f"{number} stores, {left / 2**20:,.1f} MB in all"
     return "\n".join([*lines, f"{whole}: {folder}"])
 
 

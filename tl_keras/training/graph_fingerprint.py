@@ -58,16 +58,47 @@ def _describe(hasher, operation):
     _update(hasher, [f"{kind.__module__}.{kind.__qualname__}"])
     try:
         config = operation.get_config()
-    # An operation without one has it all in its arguments.
+    # Keras writes none down where an argument is, say, an array.
     except (NotImplementedError, TypeError):
-        config = {}
+        config = {k: v for k, v in vars(operation).items() if _says(k, v)}
     _update(hasher, _without_names(_plain(config)))
+    if isinstance(operation, keras.layers.Lambda):
+        _update(hasher, _of_function(operation.function))
+    # What was adapted is in no config and no weight.
+    if hasattr(operation, "get_vocabulary"):
+        _update(hasher, _plain(operation.get_vocabulary()))
     for variable in getattr(operation, "variables", ()):
         if variable.name == "seed_generator_state":
             continue  # Nothing is drawn in inference mode.
         value = np.asarray(keras.ops.convert_to_numpy(variable.value))
         _update(hasher, [value.dtype.name, list(value.shape)])
         hasher.update(np.ascontiguousarray(value).view(np.uint8).tobytes())
+
+
+def _says(name, value) -> bool:
+    """Whether an attribute is a setting, and no part of Keras' machinery."""
+    return not name.startswith("_") and all(
+        one is None
+        or isinstance(one, (str, int, float, bool))
+        or (hasattr(one, "__array__") and not isinstance(one, keras.Variable))
+        for one in keras.tree.flatten(value)
+    )
+
+
+def _of_function(function):
+    """Code of a function, and what it took from where it was made."""
+    code = getattr(function, "__code__", function)
+    cells = getattr(function, "__closure__", None) or ()
+    return [
+        code.co_code.hex() if hasattr(code, "co_code") else _plain(code),
+        list(getattr(code, "co_names", ())),
+        [
+            _of_function(one) if hasattr(one, "co_code") else _plain(one)
+            for one in getattr(code, "co_consts", ())
+        ],
+        [_plain(cell.cell_contents) for cell in cells],
+        _plain(getattr(function, "__defaults__", None)),
+    ]
 
 
 def _form(value) -> bytes:
@@ -98,6 +129,9 @@ def _plain(value):
 def _without_names(config):
     """A config without what changes no answer in inference mode."""
     if isinstance(config, dict):
+        # The name of a policy is all that there is to it.
+        if "DTypePolicy" in str(config.get("class_name")):
+            return config
         return {
             key: _without_names(value)
             for key, value in config.items()

@@ -120,7 +120,7 @@ class Prefixes:
             return None, None, CacheReport(False, reason)
         try:
             return self._cached(phase, cut)
-        except _NotUsed as stop:
+        except (_NotUsed, prefix_pass.NotPerExample) as stop:
             reason = str(stop)
         except OSError as error:
             reason = f"{self._settings.path} cannot be used ({error})"

@@ -14,6 +14,12 @@ from tl_keras.training import training_model
 
 _VALUES_PER_BATCH = 2**23
 _SMALLEST_BATCH, _LARGEST_BATCH = 16, 256
+# What an example gives in another batch is rounded otherwise, and no more.
+_TOLERANCE = 1e-2
+
+
+class NotPerExample(Exception):
+    """The beginning gives an example what depends on others in its batch."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -92,7 +98,7 @@ class Beginning:
             int(np.prod([n or 1 for n in value.tensor.shape[1:]]))
             for value in self._part.inputs
         )
-        fitting = min(_LARGEST_BATCH, _VALUES_PER_BATCH // size)
+        fitting = min(_LARGEST_BATCH, _VALUES_PER_BATCH // max(1, size))
         fitting = min(max(fitting, _SMALLEST_BATCH), num_examples)
         replicas = self._strategy.num_replicas_in_sync
         return -(-fitting // replicas) * replicas
@@ -140,6 +146,7 @@ def compute(beginning, parts, targets, *, watch=None) -> PassReport:
 
     Raises:
         OSError: If a store cannot be written.
+        NotPerExample: If a result is not that of one example.
         ValueError: If a number does not fit into a store's precision.
     """
     began = time.perf_counter()
@@ -163,10 +170,10 @@ def compute(beginning, parts, targets, *, watch=None) -> PassReport:
         for part, indices, masks in zip(parts, lacking, lacks, strict=True):
             for start, batch in _batches(part, indices, batch_size):
                 chosen = indices[start : start + batch_size]
-                outputs = [
-                    tensor.numpy()[: len(chosen)]
-                    for tensor in beginning.traced(batch)
-                ]
+                tensors = [t.numpy() for t in beginning.traced(batch)]
+                if since is None:
+                    _check_per_example(beginning, batch, tensors)
+                outputs = [array[: len(chosen)] for array in tensors]
                 for target in targets:
                     mine = outputs[: len(target.values)]
                     outputs = outputs[len(target.values) :]
@@ -187,6 +194,22 @@ def compute(beginning, parts, targets, *, watch=None) -> PassReport:
                     seconds = time.perf_counter() - since
                     watch(done, total, seconds / (done - already))
     return PassReport(total, time.perf_counter() - began, rounding.share)
+
+
+def _check_per_example(beginning, batch, tensors):
+    """Sees to it that a few examples give alone what they give among many."""
+    few = beginning.batch_size(1)
+    alone = beginning.run([one[:few] for one in batch])
+    for now, among_many in zip(alone, tensors, strict=True):
+        if len(among_many) != len(batch[0]) or len(now) != few:
+            raise NotPerExample("its results are not one for each example")
+        now = np.asarray(now, "float64")
+        among_many = among_many[:few].astype("float64")
+        largest = np.abs(now).max(initial=0.0)
+        if np.abs(now - among_many).max(initial=0.0) > _TOLERANCE * largest:
+            raise NotPerExample(
+                "what is frozen in front mixes the examples of a batch"
+            )
 
 
 def _first_ones(part, mask) -> np.ndarray:

@@ -29,7 +29,7 @@ class TimedChoices:
         self._made = {}
         if self._path is not None and self._path.exists():
             try:
-                self._made = dict(json.loads(self._path.read_text()))
+                self._made = _choices(json.loads(self._path.read_text()))
             except (ValueError, TypeError) as error:
                 raise ValueError(
                     f"{str(self._path)!r} does not hold the choices of an "
@@ -57,6 +57,7 @@ class TimedChoices:
 
     def put(self, subject: str, name: str, value):
         """Keeps a choice; it is on disk when this returns."""
+        json.dumps(value)  # What cannot be kept is not remembered either.
         self._made.setdefault(subject, {})[name] = value
         if self._path is None:
             return
@@ -66,3 +67,10 @@ class TimedChoices:
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, self._path)
+
+
+def _choices(content) -> dict:
+    subjects = content.values() if isinstance(content, dict) else [content]
+    if not all(isinstance(made, dict) for made in (content, *subjects)):
+        raise ValueError("Expected an object of objects")
+    return content
