@@ -91,7 +91,7 @@ def mixup(images, labels, own_share):
     Returns:
         Images and labels of the same shapes.
     """
-    ones = [1] * (images.shape.rank - 1)
+    ones = [1] * (len(images.shape) - 1)
     share = tf.reshape(tf.cast(own_share, images.dtype), [-1, *ones])
     mixed = share * images + (1.0 - share) * _next(images)
     return mixed, _mix_labels(labels, own_share)

@@ -91,5 +91,5 @@ def _kept(model) -> dict:
 
 def _value_of(variable):
     """Its value, or None for zeros, which most slots begin with."""
-    value = keras.ops.convert_to_numpy(variable.value)
+    value = variable.numpy()
     return value if np.any(value) else None

@@ -70,7 +70,7 @@ def _describe(hasher, operation):
     for variable in getattr(operation, "variables", ()):
         if variable.name == "seed_generator_state":
             continue  # Nothing is drawn in inference mode.
-        value = np.asarray(keras.ops.convert_to_numpy(variable.value))
+        value = np.asarray(variable.numpy())
         _update(hasher, [value.dtype.name, list(value.shape)])
         hasher.update(np.ascontiguousarray(value).view(np.uint8).tobytes())
 

@@ -30,7 +30,7 @@ def choose(compiled, batches, total_steps: int, callbacks) -> dict:
     """
     model = compiled.training_model
     state = _state(compiled)
-    before = [keras.ops.convert_to_numpy(v.value) for v in state]
+    before = [v.numpy() for v in state]
     iterator = iter(batches.repeat())
     try:
         seconds = _seconds_per_step(model, iterator, 1)
