@@ -71,6 +71,8 @@ def resample(waveforms, from_rate: int, to_rate: int):
     after = covered - before - length
     padded = tf.pad(flat, [[0, 0], [before, after], [0, 0]])
     blocks = tf.nn.conv1d(padded, kernel[:, None], stride=down, padding="VALID")
+    # Of a window that is shorter than the kernel, some convolutions give one.
+    blocks = blocks[:, :num_blocks]
     resampled = tf.reshape(blocks, [tf.shape(flat)[0], num_blocks * up])
     new_length = _num_samples(length, up, down)
     resampled = tf.reshape(
