@@ -10,7 +10,8 @@ class Features:
     """A reader of kept tensors in place of inputs, in any order.
 
     Attributes:
-        tensors: One tensor `[rows, ...]` for each place of the cut.
+        tensors: One tensor `[rows, ...]` for each place of the cut, or a
+            NumPy array, which may be mapped from a file.
         rows: int64 tensor `[views, examples]`: the row of each copy of each
             example.
         dtypes: The dtypes in which the tensors are handed on.
@@ -32,6 +33,16 @@ class Features:
         view = tf.zeros_like(indices) if view is None else view
         rows = tf.gather_nd(self.rows, tf.stack([view, indices], axis=1))
         return tuple(
-            tf.cast(tf.gather(tensor, rows), dtype)
+            tf.cast(_gather(tensor, rows), dtype)
             for tensor, dtype in zip(self.tensors, self.dtypes, strict=True)
         )
+
+
+def _gather(tensor, rows):
+    if isinstance(tensor, tf.Tensor):
+        return tf.gather(tensor, rows)
+    # As a constant of a graph, TensorFlow would read all of it into memory.
+    batch = tf.numpy_function(
+        lambda numbers: tensor[numbers], [rows], tensor.dtype, stateful=False
+    )
+    return tf.ensure_shape(batch, [rows.shape[0], *tensor.shape[1:]])

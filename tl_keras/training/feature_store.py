@@ -121,29 +121,29 @@ class FeatureStore:
         """All rows of each tensor, `[rows, ...]`.
 
         Args:
-            in_memory: Whether to read them into memory. If not, they are
-                mapped: the system reads what is used, and drops it again
-                where memory is short.
+            in_memory: Whether to read them into memory, as TensorFlow's
+                tensors. If not, they are NumPy arrays mapped from the files:
+                the system reads what is used, and drops it again where memory
+                is short.
         """
         if not len(self):
             raise ValueError(f"{str(self.folder)!r} holds no rows.")
+        # `tf.raw_ops.ImmutableConst` maps files too, and under oneDNN takes
+        # as much memory beside them.
+        mapped = [
+            np.memmap(
+                path, np.dtype(spec.dtype), "r", shape=(len(self), *spec.shape)
+            )
+            for path, spec in zip(self._files(), self.specs, strict=True)
+        ]
+        if not in_memory:
+            return tuple(mapped)
         # To list and clear stores needs none of its seconds.
         import tensorflow as tf
 
-        mapped = []
         # On a GPU there is no room for them, and no use for all at once.
         with tf.device("CPU:0"):
-            for path, spec in zip(self._files(), self.specs, strict=True):
-                tensor = tf.raw_ops.ImmutableConst(
-                    # TensorFlow maps no booleans.
-                    dtype=tf.uint8 if spec.dtype == "bool" else spec.dtype,
-                    shape=[len(self), *spec.shape],
-                    memory_region_name=os.fspath(path.resolve()),
-                )
-                if in_memory:
-                    tensor = tf.raw_ops.DeepCopy(x=tensor)
-                mapped.append(tensor)
-        return tuple(mapped)
+            return tuple(tf.constant(array) for array in mapped)
 
     @contextlib.contextmanager
     def writing(self):

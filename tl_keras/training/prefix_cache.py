@@ -382,7 +382,7 @@ class Prefixes:
         kept = target.store.tensors(in_memory=False)
         for value, stored in zip(now, kept, strict=True):
             value = np.asarray(value, "float64")
-            stored = np.asarray(tf.gather(stored, rows[indices]), "float64")
+            stored = stored[rows[indices]].astype("float64")
             largest = np.abs(value).max(initial=0.0)
             tolerance = _TOLERANCE[self._settings.dtype or "float32"]
             if np.abs(value - stored).max(initial=0.0) > tolerance * largest:
