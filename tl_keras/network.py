@@ -42,7 +42,10 @@ def problem_with(
         except urllib.error.HTTPError as error:
             problems[0] = None if any_answer else f"{error.code} {error.reason}"
         except (OSError, ValueError) as error:
-            problems[0] = str(getattr(error, "reason", error) or error)
+            reason = getattr(error, "reason", error) or error
+            # Of the two time limits, either may be the first to end.
+            if not isinstance(reason, TimeoutError):
+                problems[0] = str(reason)
 
     # A thread, since a time limit on a socket covers neither the look-up of
     # the name nor all of the host's addresses together.
