@@ -10,35 +10,15 @@ import ml_dtypes
 import numpy as np
 from absl.testing import absltest
 from absl.testing import parameterized
+from stores_for_tests import SPECS
+from stores_for_tests import digests_of
+from stores_for_tests import environment
+from stores_for_tests import rows_of
+from stores_for_tests import write
 
 from tl_keras.training import feature_store
 from tl_keras.training.feature_store import FeatureStore
 from tl_keras.training.feature_store import RowSpec
-
-SPECS = (RowSpec((3,), "float32"), RowSpec((), "int64"))
-
-
-def digests_of(*numbers):
-    """A digest for each number."""
-    table = np.zeros([len(numbers), 16], np.uint8)
-    table[:, 0] = numbers
-    table[:, 15] = 7
-    return table
-
-
-def rows_of(*numbers):
-    numbers = np.array(numbers)
-    wide = np.repeat(numbers[:, None], 3, axis=1).astype("float32") / 3
-    return [wide, numbers.astype("int64")]
-
-
-def write(folder, *blocks):
-    """A store with a block of rows for each list of numbers."""
-    store = FeatureStore(folder, SPECS)
-    for numbers in blocks:
-        with store.writing() as writer:
-            writer.add(digests_of(*numbers), rows_of(*numbers))
-    return store
 
 
 class FeatureStoreTest(parameterized.TestCase):
@@ -135,9 +115,7 @@ class FeatureStoreTest(parameterized.TestCase):
         # A limit on the size of files fails as a full disk does.
         program = (
             "import resource, signal, sys\n"
-            "sys.path.insert(0, sys.argv[2])\n"
-            "import numpy as np\n"
-            "from feature_store_test import *\n"
+            "from stores_for_tests import *\n"
             "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
             "store = FeatureStore(sys.argv[1], SPECS)\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
@@ -146,15 +124,10 @@ class FeatureStoreTest(parameterized.TestCase):
             "    writer.add(digests_of(*numbers), rows_of(*numbers))\n"
         )
         ended = subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                program,
-                str(self.path),
-                str(pathlib.Path(__file__).parent),
-            ],
+            [sys.executable, "-c", program, str(self.path)],
             capture_output=True,
             text=True,
+            env=environment(),
         )
         self.assertIn("OSError", ended.stderr)
         self.check_holds(FeatureStore(self.path, SPECS), 1, 2)
@@ -216,9 +189,8 @@ class RoomTest(absltest.TestCase):
     def test_two_processes_that_write_at_once_lose_nothing(self):
         program = (
             "import sys\n"
-            "sys.path.insert(0, sys.argv[2])\n"
-            "from feature_store_test import *\n"
-            "first = int(sys.argv[3])\n"
+            "from stores_for_tests import *\n"
+            "first = int(sys.argv[2])\n"
             "store = FeatureStore(sys.argv[1], SPECS)\n"
             "for number in range(first, first + 5):\n"
             "    with store.writing() as writer:\n"
@@ -231,9 +203,9 @@ class RoomTest(absltest.TestCase):
                     "-c",
                     program,
                     str(self.folder / "both"),
-                    str(pathlib.Path(__file__).parent),
                     str(first),
-                ]
+                ],
+                env=environment(),
             )
             for first in (0, 10)
         ]

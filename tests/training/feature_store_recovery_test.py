@@ -12,51 +12,25 @@ import ml_dtypes  # noqa: F401
 import numpy as np
 from absl.testing import absltest
 from absl.testing import parameterized
+from stores_for_tests import SPECS
+from stores_for_tests import digests_of
+from stores_for_tests import environment
+from stores_for_tests import rows_of
+from stores_for_tests import write
 
 from tl_keras.training import feature_store
 from tl_keras.training.feature_store import FeatureStore
 from tl_keras.training.feature_store import RowSpec
 
-SPECS = (RowSpec((3,), "float32"), RowSpec((), "int64"))
 FILES = ("digests.bin", "tensor-0.bin", "tensor-1.bin")
 
 HEADER = """
 import sys, time
-import numpy as np
-from tl_keras.training.feature_store import FeatureStore, RowSpec
-SPECS = (RowSpec((3,), "float32"), RowSpec((), "int64"))
+from stores_for_tests import *
 def add(writer, *numbers):
-    digests = np.zeros([len(numbers), 16], np.uint8)
-    digests[:, 0] = numbers
-    digests[:, 15] = 7
-    numbers = np.array(numbers)
-    wide = np.repeat(numbers[:, None], 3, axis=1).astype("float32") / 3
-    writer.add(digests, [wide, numbers.astype("int64")])
+    writer.add(digests_of(*numbers), rows_of(*numbers))
 store = FeatureStore(sys.argv[1], SPECS)
 """
-
-
-def digests_of(*numbers):
-    """A digest for each number."""
-    table = np.zeros([len(numbers), 16], np.uint8)
-    table[:, 0] = numbers
-    table[:, 15] = 7
-    return table
-
-
-def rows_of(*numbers):
-    numbers = np.array(numbers)
-    wide = np.repeat(numbers[:, None], 3, axis=1).astype("float32") / 3
-    return [wide, numbers.astype("int64")]
-
-
-def write(folder, *blocks):
-    """A store with a block of rows for each list of numbers."""
-    store = FeatureStore(folder, SPECS)
-    for numbers in blocks:
-        with store.writing() as writer:
-            writer.add(digests_of(*numbers), rows_of(*numbers))
-    return store
 
 
 class Base(parameterized.TestCase):
@@ -74,6 +48,7 @@ class Base(parameterized.TestCase):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=environment(),
         )
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
