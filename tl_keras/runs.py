@@ -19,6 +19,7 @@ from tl_keras.evaluation import metrics
 from tl_keras.reports import plots
 from tl_keras.reports import results as reports
 from tl_keras.training import fit as training
+from tl_keras.training import log
 from tl_keras.training import strategies
 from tl_keras.tuning import plans
 
@@ -87,7 +88,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     workdir.check(overwrite=overwrite)
     if config.tensorboard:
         boards.require_tensorboard()
-    say = print if verbose else _say_nothing
+    say = log.teller(verbose)
     say(_headline(config))
     with strategies.strategy(config.strategy):
         encoder, data = _encoder_and_data(config)
@@ -159,10 +160,6 @@ class _Begin(keras.callbacks.Callback):
             self._begun = True
             self._workdir.prepare(overwrite=self._overwrite)
             workdirs.write_config(self._workdir, self._config)
-
-
-def _say_nothing(*_, **__):
-    pass
 
 
 def _headline(config) -> str:

@@ -169,16 +169,18 @@ def fit(
         first_batch = next(iter(feed.train(Phase(name="probe"), 0, 1)))
         verbosity = _verbosity(verbose)
         choices = timed_choices.TimedChoices(_file(workdir, timed_choices.FILE))
+        whole = graph.flat(model)
         prefixes = prefix_caches.Prefixes(
             model,
+            whole,
             resolved,
             feed,
             prefix_cache,
             plan.phases,
             choices,
-            say=_say if verbosity else _say_nothing,
+            say=log.teller(verbosity),
         )
-        feed, rest = _without_strings(feed, model)
+        feed, rest = _without_strings(feed, model, whole)
         training = PhaseTraining(
             model=model,
             rest=rest,
@@ -246,13 +248,12 @@ def _check_inputs(given, taken):
     )
 
 
-def _without_strings(feed, model):
+def _without_strings(feed, model, whole):
     """Moves what reads strings into the input pipeline, if that can be.
 
     Tokenising has no weights. Ahead of the step, it needs no CPU between two
     parts on a GPU, and what is left runs under XLA and on a TPU.
     """
-    whole = graph.flat(model)
     cut = cuts.behind_strings(whole)
     if not cut:
         return feed, None
@@ -361,14 +362,6 @@ def _file(workdir, name):
     folder = pathlib.Path(workdir)
     folder.mkdir(parents=True, exist_ok=True)
     return folder / name
-
-
-def _say(text):
-    print(text, flush=True)
-
-
-def _say_nothing(text):
-    del text
 
 
 def _verbosity(verbose) -> int:

@@ -1,11 +1,28 @@
 """The log of a run: one row an epoch."""
 
 import csv
+import functools
 import os
 import pathlib
 import time
 
 import keras
+
+
+def teller(verbose):
+    """What prints a text at once, as `print` does; silent if told so.
+
+    Args:
+        verbose: 0 to print nothing.
+
+    Example:
+        >>> teller(0)("nothing")
+    """
+    return functools.partial(print, flush=True) if verbose else _tell_nothing
+
+
+def _tell_nothing(*_, **__):
+    pass
 
 
 class EpochLog(keras.callbacks.Callback):

@@ -13,6 +13,7 @@ from tl_keras.training import batch_norm
 from tl_keras.training import best_weights
 from tl_keras.training import compiled as compiled_models
 from tl_keras.training import guards
+from tl_keras.training import log
 from tl_keras.training import optimizers
 from tl_keras.training import prefix_cache
 from tl_keras.training import replica_means
@@ -142,8 +143,7 @@ class PhaseTraining:
         first_epoch = len(rows.rows)
         rows.phase_name = phase.name
         trained = freezing.choose(phase, self.groups)
-        if self.verbose:
-            print(self._headline(phase, trained), flush=True)
+        log.teller(self.verbose)(self._headline(phase, trained))
         feed, rest, report = self.prefixes.apply(phase)
         if feed is None:
             feed, rest = self.feed, self.rest
@@ -256,22 +256,19 @@ class PhaseTraining:
             and replicas == 1
             and total_steps >= step_trial.FEWEST_STEPS
         ):
+            batches = feed.train(phase, first_epoch, 1)
             subject = (
-                f"{phase}, {total_steps} steps of {feed.train(phase, 0, 1)}, "
+                f"{phase}, {total_steps} steps of {batches}, "
                 f"{sorted(d.name for d in tf.config.list_logical_devices())}"
             )
             chosen = self.choices.get(
                 hashlib.sha256(subject.encode()).hexdigest()[:16],
                 f"steps of {phase.name}",
                 lambda: step_trial.choose(
-                    compiled,
-                    feed.train(phase, first_epoch, 1),
-                    total_steps,
-                    self.callbacks,
+                    compiled, batches, total_steps, self.callbacks
                 ),
             )
-            if self.verbose:
-                print(_told(chosen), flush=True)
+            log.teller(self.verbose)(_told(chosen))
         step_trial.apply(compiled, chosen)
 
     def _training_model(self, phase, trained, rest) -> TrainingModel:

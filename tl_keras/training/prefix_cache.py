@@ -64,6 +64,7 @@ class Prefixes:
 
     Args:
         model: The user's model.
+        whole: Its graph, flat.
         groups: Its `LayerGroups`.
         feed: What `fit` reads.
         settings: A `PrefixCache`.
@@ -72,9 +73,11 @@ class Prefixes:
         say: Called with what is to be told.
     """
 
-    def __init__(self, model, groups, feed, settings, phases, choices, say):
+    def __init__(
+        self, model, whole, groups, feed, settings, phases, choices, say
+    ):
         self._model = model
-        self._graph = graph.flat(model)
+        self._graph = whole
         self._groups = groups
         self._feed = feed
         self._settings = settings
@@ -112,14 +115,10 @@ class Prefixes:
             are None if the phase does not use the cache.
         """
         cut = self._cut(phase)
-        reason = self._obstacle(phase, cut)
-        if reason is None:
-            reason = self._why_not(phase)
-        if reason is not None:
-            self._say(f"Prefix cache: not used, since {reason}.")
-            return None, None, CacheReport(False, reason)
         try:
-            return self._cached(phase, cut)
+            reason = self._obstacle(phase, cut) or self._why_not(phase)
+            if reason is None:
+                return self._cached(phase, cut)
         except (_NotUsed, prefix_pass.NotPerExample) as stop:
             reason = str(stop)
         except OSError as error:
@@ -197,20 +196,21 @@ class Prefixes:
         views = self._views(phase)
         parts = self._parts(views)
         target = self._target(cut)
+        every_part = [part for several in parts.values() for part in several]
         subject = self._subject(phase, target, views)
         decided = self._choices.find(subject, "prefix_cache")
         if decided is False and not self._is_wanted(phase):
             raise _NotUsed("it did not pay when that was measured")
-        needed = sum(len(part.digests) for part in parts)
-        lacking = _lacking(target, parts)
+        needed = sum(len(part.digests) for part in every_part)
+        lacking = _lacking(target, every_part)
         if lacking < needed:
-            self._compare(target, parts)
+            self._compare(target, every_part[0])
         report = prefix_pass.PassReport(0, 0.0, 0.0)
         if lacking:
             watch = None
             if decided is None and not self._is_wanted(phase):
                 watch = self._watch(phase, target, subject, needed)
-            report = self._compute(phase, target, parts, watch)
+            report = self._compute(phase, target, every_part, watch)
         if decided is None:
             self._choices.put(subject, "prefix_cache", True)
         result = CacheReport(
@@ -225,27 +225,17 @@ class Prefixes:
         )
         self._say(_sentence(result, needed))
         rest = cuts.between(self._graph, cut, self._graph.outputs)
-        return self._feed_from(target, views), rest, result
+        return self._feed_from(target, parts), rest, result
 
-    def _feed_from(self, target, views):
+    def _feed_from(self, target, parts):
         """The feed, with what is kept in place of inputs."""
         store, data = target.store, self._feed.data
         tensors = store.tensors(in_memory=self._fits_memory(store.num_bytes))
         splits = dict(data.splits)
-        for split, count in (("train", views.count), ("validation", 1)):
-            if split in splits:
-                found = [
-                    store.find(_digests(splits[split], split, views, view))
-                    for view in range(count)
-                ]
-                reader = features.Features(
-                    tensors,
-                    _on_host(np.stack(found)),
-                    tuple(value.tensor.dtype for value in target.values),
-                )
-                splits[split] = dataclasses.replace(
-                    splits[split], inputs=reader
-                )
+        for split, several in parts.items():
+            found = [store.find(part.digests) for part in several]
+            reader = _reader(target, tensors, np.stack(found))
+            splits[split] = dataclasses.replace(splits[split], inputs=reader)
         return dataclasses.replace(
             self._feed, data=dataclasses.replace(data, splits=splits)
         )
@@ -288,9 +278,10 @@ class Prefixes:
                 continue
             # What trains until then would be kept as it is now.
             before = cuts.between(self._graph, self._graph.inputs, cut)
+            moves = list(map(self._moves, later_phases[:number]))
             if self._views(later) == views and not any(
-                self._moves(earlier)(call.operation)
-                for earlier in later_phases[:number]
+                moves_in_one(call.operation)
+                for moves_in_one in moves
                 for call in before.calls
             ):
                 cuts_so_far.add(cut)
@@ -313,15 +304,13 @@ class Prefixes:
             rows = [store.find(part.digests) for part in parts]
             if min(found.min() for found in rows) < 0:
                 continue
+            source = prefix_pass.Target(cut, store)
             tensors = store.tensors(in_memory=False)
-            dtypes = tuple(value.tensor.dtype for value in cut)
             return cut, [
                 dataclasses.replace(
                     part,
-                    view=0,
-                    reader=features.Features(
-                        tensors, _on_host(found[None]), dtypes
-                    ),
+                    reader=_reader(source, tensors, found[None]),
+                    change=_unchanged,
                 )
                 for part, found in zip(parts, rows, strict=True)
             ]
@@ -331,8 +320,7 @@ class Prefixes:
         """What decides, after the first batches, whether the cache pays."""
         passes = self._epochs(phase)
 
-        def watch(done, total, seconds):
-            del done
+        def watch(total, seconds):
             if self._choices.find(subject, "prefix_cache") is not None:
                 return
             reading = prefix_costs.seconds_to_read(
@@ -361,9 +349,9 @@ class Prefixes:
 
         return watch
 
-    def _compare(self, target, parts):
+    def _compare(self, target, part):
         """Makes sure that what is kept is what the model computes today."""
-        rows = target.store.find(parts[0].digests)
+        rows = target.store.find(part.digests)
         known = np.flatnonzero(rows >= 0)[:_CHECKED_EXAMPLES]
         if not len(known):
             return
@@ -376,40 +364,42 @@ class Prefixes:
         indices = np.resize(
             known, max(replicas, len(known)) // replicas * replicas
         )
-        now = beginning.run(
-            keras.tree.flatten(parts[0].read(tf.constant(indices)))
-        )
+        now = beginning.run(keras.tree.flatten(part.read(tf.constant(indices))))
         kept = target.store.tensors(in_memory=False)
         for value, stored in zip(now, kept, strict=True):
-            value = np.asarray(value, "float64")
-            stored = stored[rows[indices]].astype("float64")
-            largest = np.abs(value).max(initial=0.0)
+            difference, largest = prefix_pass.compared(
+                value, stored[rows[indices]]
+            )
             tolerance = _TOLERANCE[self._settings.dtype or "float32"]
-            if np.abs(value - stored).max(initial=0.0) > tolerance * largest:
+            if difference > tolerance * largest:
                 raise ValueError(
                     "What the prefix cache keeps is not what the model gives. "
                     f"Got: {str(target.store.folder)!r}, which differs by "
-                    f"{np.abs(value - stored).max():.3g} of at most "
-                    f"{largest:.3g}. The code of a layer of your own may have "
-                    "changed. Remove that folder (`tl-keras cache --clear` "
-                    "removes all), or pass `prefix_cache='never'`."
+                    f"{difference:.3g} of at most {largest:.3g}. The code of a "
+                    "layer of your own may have changed. Remove that folder "
+                    "(`tl-keras cache --clear` removes all), or pass "
+                    "`prefix_cache='never'`."
                 )
 
-    def _parts(self, views) -> list:
+    def _parts(self, views) -> dict[str, list]:
         """What has to be known: training views, and validation as it is."""
-        data, parts = self._feed.data, []
-        for split, count in (("train", views.count), ("validation", 1)):
-            if split not in data.splits:
-                continue
-            examples = data.splits[split]
-            for view in range(count):
-                change = _unchanged
-                if split == "train":
-                    change = views.changer(view, len(examples))
-                digests = _digests(examples, split, views, view)
-                parts.append(
-                    prefix_pass.Part(examples.inputs, change, digests, view)
+        splits = self._feed.data.splits
+        examples = splits["train"]
+        parts = {
+            "train": [
+                prefix_pass.Part(
+                    examples.inputs,
+                    views.changer(view, len(examples)),
+                    views.digests(examples.digests, view),
                 )
+                for view in range(views.count)
+            ]
+        }
+        if "validation" in splits:
+            examples = splits["validation"]
+            parts["validation"] = [
+                prefix_pass.Part(examples.inputs, _unchanged, examples.digests)
+            ]
         return parts
 
     def _views(self, phase):
@@ -509,12 +499,6 @@ class _NotUsed(Exception):
     """Ends the work on the cache for a phase, with the reason."""
 
 
-def _digests(examples, split, views, view):
-    if split == "train":
-        return views.digests(examples.digests, view)
-    return examples.digests
-
-
 def _lacking(target, parts) -> int:
     """How many results a store lacks of what has to be known."""
     return sum(
@@ -526,9 +510,12 @@ def _unchanged(inputs, indices):
     return inputs
 
 
-def _on_host(array):
+def _reader(target, tensors, rows) -> features.Features:
+    """Reads what is kept at a cut; `rows` are `[views, examples]`."""
     with tf.device("CPU:0"):
-        return tf.constant(array)
+        rows = tf.constant(rows)
+    dtypes = tuple(value.tensor.dtype for value in target.values)
+    return features.Features(tensors, rows, dtypes)
 
 
 def _in_gb(num_bytes: float) -> str:

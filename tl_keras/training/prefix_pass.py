@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras import graph
-from tl_keras.data import features
 from tl_keras.training import training_model
 
 _VALUES_PER_BATCH = 2**23
@@ -30,19 +29,14 @@ class Part:
         reader: Reads inputs, or the features at an earlier cut, by index.
         change: From inputs and their indices to their copies in this view.
         digests: uint8 array `[examples, 16]`: what identifies the copies.
-        view: Number of the view.
     """
 
     reader: object
     change: object
     digests: np.ndarray
-    view: int
 
     def read(self, indices):
         """A batch in this view."""
-        if isinstance(self.reader, features.Features):
-            view = tf.fill(tf.shape(indices), tf.constant(self.view, tf.int64))
-            return self.reader.read(indices, view)
         return self.change(self.reader.read(indices), indices)
 
 
@@ -137,9 +131,8 @@ def compute(beginning, parts, targets, *, watch=None) -> PassReport:
         parts: `Part`s.
         targets: `Target`s.
         watch: Called after each batch but the first with how many examples
-            are done, how many there are, and the seconds that one took
-            (tracing not counted). What it raises ends the pass; what was
-            computed is kept.
+            there are, and the seconds that one took (tracing not counted).
+            What it raises ends the pass; what was computed is kept.
 
     Returns:
         A `PassReport`.
@@ -192,7 +185,7 @@ def compute(beginning, parts, targets, *, watch=None) -> PassReport:
                     since, already = time.perf_counter(), done
                 elif watch is not None:
                     seconds = time.perf_counter() - since
-                    watch(done, total, seconds / (done - already))
+                    watch(total, seconds / (done - already))
     return PassReport(total, time.perf_counter() - began, rounding.share)
 
 
@@ -203,13 +196,27 @@ def _check_per_example(beginning, batch, tensors):
     for now, among_many in zip(alone, tensors, strict=True):
         if len(among_many) != len(batch[0]) or len(now) != few:
             raise NotPerExample("its results are not one for each example")
-        now = np.asarray(now, "float64")
-        among_many = among_many[:few].astype("float64")
-        largest = np.abs(now).max(initial=0.0)
-        if np.abs(now - among_many).max(initial=0.0) > _TOLERANCE * largest:
+        difference, largest = compared(now, among_many[:few])
+        if difference > _TOLERANCE * largest:
             raise NotPerExample(
                 "what is frozen in front mixes the examples of a batch"
             )
+
+
+def compared(now, kept) -> tuple[float, float]:
+    """The largest difference of two arrays, and the largest value of one.
+
+    Args:
+        now: What a model gives, of any dtype.
+        kept: What it should be, of the same shape.
+
+    Example:
+        >>> compared([1.0, -4.0], [1.0, -3.0])
+        (1.0, 4.0)
+    """
+    now, kept = np.asarray(now, "float64"), np.asarray(kept, "float64")
+    difference = np.abs(now - kept).max(initial=0.0)
+    return float(difference), float(np.abs(now).max(initial=0.0))
 
 
 def _first_ones(part, mask) -> np.ndarray:
