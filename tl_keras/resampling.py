@@ -18,6 +18,10 @@ _HALF_LENGTH = 10
 _KAISER_BETA = 5.0
 # 64 MB of float32. Usual rates stay below a hundredth of it.
 _LARGEST_KERNEL = 2**24
+# Above, oneDNN asks for hundreds of gigabytes to convolve, and the process
+# ends (TensorFlow 2.21). Windows and a product of matrices take more memory
+# for small kernels, and about as much for large ones.
+_LARGEST_CONVOLVED = 2**20
 
 
 def resample(waveforms, from_rate: int, to_rate: int):
@@ -64,13 +68,18 @@ def resample(waveforms, from_rate: int, to_rate: int):
     kernel, before = _kernel(up, down)
     leading = waveforms.shape[:-1]
     length = _length(waveforms)
-    flat = tf.reshape(waveforms, [_num_waveforms(waveforms), length, 1])
+    flat = tf.reshape(waveforms, [_num_waveforms(waveforms), length])
     # A whole number of strides: block b begins at old sample b * down.
     num_blocks = -(-length // down)
     covered = (num_blocks - 1) * down + len(kernel)
     after = covered - before - length
-    padded = tf.pad(flat, [[0, 0], [before, after], [0, 0]])
-    blocks = tf.nn.conv1d(padded, kernel[:, None], stride=down, padding="VALID")
+    padded = tf.pad(flat, [[0, 0], [before, after]])
+    if kernel.size > _LARGEST_CONVOLVED:
+        blocks = tf.signal.frame(padded, len(kernel), down) @ kernel
+    else:
+        blocks = tf.nn.conv1d(
+            padded[..., None], kernel[:, None], stride=down, padding="VALID"
+        )
     # Of a window that is shorter than the kernel, some convolutions give one.
     blocks = blocks[:, :num_blocks]
     resampled = tf.reshape(blocks, [tf.shape(flat)[0], num_blocks * up])
@@ -81,6 +90,40 @@ def resample(waveforms, from_rate: int, to_rate: int):
     )
     static = new_length if isinstance(new_length, int) else None
     return tf.ensure_shape(resampled, [*leading, static])
+
+
+def resample_any(waveforms, from_rate, to_rate: int):
+    """What `resample` does, at a rate that is known only when it runs.
+
+    Several times slower, since the filter is made each time.
+
+    Args:
+        waveforms: float32 `[..., samples]`.
+        from_rate: int32 scalar tensor: samples per second that they have, in
+            Hz.
+        to_rate: Samples per second to give them, in Hz.
+
+    Returns:
+        float32 `[..., samples]`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If there is no simple ratio between
+            the rates, as in `resample`.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> rate = tf.constant(44100)
+        >>> resample_any(tf.zeros([2, 44100]), rate, 16000).shape.as_list()
+        [2, 16000]
+    """
+    checks.integer(to_rate, name="to_rate", low=1)
+    waveforms = tf.cast(waveforms, tf.float32)
+    from_rate = tf.convert_to_tensor(from_rate, tf.int32)
+    return tf.cond(
+        tf.equal(from_rate, to_rate),
+        lambda: waveforms,
+        lambda: _resample_any(waveforms, from_rate, to_rate),
+    )
 
 
 def num_samples_after(num_samples: int, from_rate: int, to_rate: int) -> int:
@@ -163,3 +206,74 @@ def _low_pass(middle, cutoff):
     taps = np.sinc(cutoff * np.arange(-middle, middle + 1))
     taps *= np.kaiser(2 * middle + 1, _KAISER_BETA)
     return taps / taps.sum()
+
+
+def _resample_any(waveforms, from_rate, to_rate):
+    message = tf.strings.join(
+        [
+            "There is no simple ratio between ",
+            tf.strings.as_string(from_rate),
+            f" Hz and the {to_rate} Hz of the model. Expected a usual rate, "
+            "such as 16000, 44100 or 48000 Hz.",
+        ]
+    )
+    # Before the greatest common divisor, which needs a positive number.
+    in_range = tf.debugging.Assert(from_rate > 0, [message])
+    with tf.control_dependencies([in_range]):
+        divisor = _greatest_common_divisor(tf.identity(from_rate), to_rate)
+    up, down = to_rate // divisor, from_rate // divisor
+    # In float64: the product of two large rates is more than an int32 holds.
+    weights = tf.cast(2 * _HALF_LENGTH + 1, tf.float64) * tf.cast(
+        tf.maximum(up, down), tf.float64
+    ) + tf.cast(up, tf.float64) * tf.cast(down, tf.float64)
+    simple = tf.debugging.Assert(weights <= _LARGEST_KERNEL, [message])
+    with tf.control_dependencies([simple]):
+        kernel, before = _kernel_any(tf.identity(up), tf.identity(down))
+    length = tf.shape(waveforms)[-1]
+    num_blocks = -(-length // down)
+    rows = tf.shape(kernel)[0]
+    after = tf.maximum((num_blocks - 1) * down + rows - before - length, 0)
+    flat = tf.reshape(waveforms, [_num_waveforms(waveforms), length])
+    padded = tf.pad(flat, [[0, 0], [before, after]])
+    blocks = tf.matmul(
+        tf.signal.frame(padded, rows, down)[:, :num_blocks], kernel
+    )
+    resampled = tf.reshape(blocks, [tf.shape(flat)[0], num_blocks * up])
+    new_length = _num_samples(length, up, down)
+    return tf.reshape(
+        resampled[:, :new_length],
+        tf.concat([tf.shape(waveforms)[:-1], [new_length]], 0),
+    )
+
+
+def _greatest_common_divisor(first, second):
+    divisor, _ = tf.while_loop(
+        lambda a, b: b > 0,
+        lambda a, b: (b, a % b),
+        [first, tf.constant(second, tf.int32)],
+    )
+    return divisor
+
+
+def _kernel_any(up, down):
+    """`_kernel` as operations of TensorFlow."""
+    longest = tf.maximum(up, down)
+    middle = _HALF_LENGTH * longest
+    before, last = middle // up, (middle + (up - 1) * down) // up
+    offsets = tf.range(-before, last + 1)
+    index = middle + tf.range(up) * down - offsets[:, None] * up
+    places = tf.cast(tf.range(-middle, middle + 1), tf.float64)
+    within = tf.cast(longest, tf.float64)
+    angles = places * (math.pi / within)
+    taps = tf.math.divide_no_nan(tf.sin(angles), angles)
+    taps = tf.where(places == 0, tf.ones_like(taps), taps)
+    share = places / tf.cast(middle, tf.float64)
+    taps *= tf.math.bessel_i0(_KAISER_BETA * tf.sqrt(1 - share**2))
+    taps *= tf.cast(up, tf.float64) / tf.reduce_sum(taps)
+    inside = (index >= 0) & (index <= 2 * middle)
+    kernel = tf.where(
+        inside,
+        tf.gather(taps, tf.clip_by_value(index, 0, 2 * middle)),
+        tf.zeros([], tf.float64),
+    )
+    return tf.cast(kernel, tf.float32), before

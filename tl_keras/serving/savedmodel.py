@@ -1,41 +1,77 @@
 """A classifier as a versioned SavedModel for TensorFlow Serving."""
 
+import json
 import os
 import pathlib
 import shutil
 import tempfile
 
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from tl_keras import cards
 from tl_keras import checks
+from tl_keras.serving import bundle
+from tl_keras.serving import golden
+from tl_keras.serving import golden_requests
+from tl_keras.serving import inputs as served_inputs
+from tl_keras.serving import self_check
 from tl_keras.serving import signatures
+from tl_keras.serving import warmup
 
 # TensorFlow Serving reads versions as int64.
 _LAST_VERSION = 2**63 - 1
+_LABELS = "labels.txt"
+_CLASSIFY_METHOD = "tensorflow/serving/classify"
 
 
 def export(
-    model, directory, *, class_names=None, keep_aspect_ratio: bool = False
+    model,
+    directory,
+    *,
+    class_names=None,
+    keep_aspect_ratio: bool = False,
+    classify: bool = False,
+    provenance=None,
+    check: bool = True,
 ) -> pathlib.Path:
-    """Writes a new version of a model to serve: raw input in, names out.
+    """Writes a new version of a model to serve: raw bytes in, names out.
 
     The version is the folder `directory/N`, where N is one more than the
     highest version there, 1 in a new directory. It appears only when it is
-    complete, so a server may watch the directory, which is its
-    `model_base_path`. Other names in the directory are left alone; TensorFlow
-    Serving ignores them too.
+    complete and was checked, so a server may watch the directory, which is its
+    `model_base_path`; the model's name is that of the directory. Other names
+    in the directory are left alone; TensorFlow Serving ignores them too.
 
-    The signature `serving_default` takes what the model is for: `images`,
-    uint8 `[batch, height, width, channels]` of any height and width, resized
-    inside as they were in training; `texts`, string `[batch]`; or
-    `waveforms`, float32 `[batch, samples]` in -1..1 (`[batch, samples,
-    channels]` for several channels) at the sample rate of the training data,
-    of any length, cut or padded as there. It returns `probabilities`, float32
-    `[batch, num_classes]`, and `class_names`, string `[batch, num_classes]`:
-    the names stand in every row, since the row format of TensorFlow Serving's
-    REST interface wants the batch first in each output. The names are also
-    beside the graph, one a line, in `assets.extra/labels.txt`.
+    The signatures:
+
+    - `serving_default` takes a string for each example `[batch]`: with
+      `image_bytes`, images encoded as JPEG, PNG, GIF (the first frame), BMP
+      or WebP, of any size; with `texts`, texts in UTF-8; with `wav_bytes`, WAV
+      files of 16 bits, of any length, sample rate and number of channels
+      where training had clips of one length. They are decoded, resized and
+      resampled by the code that did so in training. A string that cannot be
+      decoded is an INVALID_ARGUMENT for the whole batch.
+    - `pixels` takes uint8 `images` `[batch, height, width, channels]` of any
+      height and width; `waveforms` takes float32 `waveforms` `[batch,
+      samples]` (`[batch, samples, channels]` for several channels) in -1..1,
+      at the sample rate of training.
+    - `embed` takes what `serving_default` takes, and gives `features`, float32
+      `[batch, ...]`: those that the head gets.
+    - `classify`, if asked for, answers TensorFlow Serving's Classify requests
+      of `tf.Example`s with `image/encoded`, `text` or `audio/encoded`.
+
+    But for `embed`, the answers are `probabilities`, float32 `[batch,
+    num_classes]`; `class_names`, string `[batch, num_classes]` (in every row,
+    since the row format of TensorFlow Serving's REST interface wants the batch
+    first in each output); and `top_classes`, string `[batch, k]`, the names of
+    the up to five most probable classes, best first.
+
+    In the version's `assets.extra` are `labels.txt`, the names, one a line;
+    `golden.json`, a made-up request for each signature with the trained
+    model's answer; records for the server's warmup; and `tl_keras.json`, what
+    the model is and what it came from. Beside the versions are `SERVING.md`,
+    `models.config` and `batching_parameters.txt`, unless they are there.
 
     Whoever loads the SavedModel needs TensorFlow, and neither Keras nor
     tl_keras. Each variable is stored once (`model.export` stores it twice).
@@ -49,16 +85,25 @@ def export(
         class_names: Names of the classes in the order of the outputs. By
             default those that `fit` left in the model, else "0", "1", ...
         keep_aspect_ratio: How images were resized in training.
+        classify: Whether to answer Classify requests too.
+        provenance: Dict of what else `tl_keras.json` shall say, such as
+            scores; ready for JSON.
+        check: Whether to load the version in fresh processes, send it the
+            golden requests and compare the answers, see
+            `tl_keras.serving.check`. That takes some seconds, and half a
+            minute the first time.
 
     Returns:
         The path of the new version.
 
     Raises:
-        TypeError: If `model` is no `keras.Model` with known shapes, or
-            `class_names` is one string.
+        TypeError: If `model` is no `keras.Model` with known shapes,
+            `class_names` is one string, or `provenance` is not for JSON.
         ValueError: If the model is not as described, if `class_names` has
             another length than the outputs, or if `directory` is no local
-            folder or has no version free.
+            folder or has no version free. A `CheckError` if the version
+            does not answer as the model does, or needs operations that a
+            stock TensorFlow Serving lacks.
         OSError: If `directory` cannot be written; a `NotADirectoryError` if
             it is a file.
         tf.errors.OpError: If the disk is full, among others. Whatever goes
@@ -75,46 +120,98 @@ def export(
         ... )
         >>> directory = os.path.join(tempfile.mkdtemp(), "pets")
         >>> path = tl_keras.serving.export(
-        ...     model, directory, class_names=["cat", "dog"]
+        ...     model, directory, class_names=["cat", "dog"], check=False
         ... )
         >>> path.name
         '1'
         >>> (path / "assets.extra" / "labels.txt").read_text().split()
         ['cat', 'dog']
+
+    Reference:
+        https://www.tensorflow.org/tfx/guide/serving
     """
     signatures.check(model)
     names = _class_names(class_names, model)
+    _check_provenance(provenance)
     directory = _checked_directory(directory)
-    served = _Served(model, names, keep_aspect_ratio)
+    inputs = served_inputs.of(model, keep_aspect_ratio)
     # Written beside the versions and renamed in one step: an error on the way
     # leaves no half version.
     beside = _folder_beside(directory)
     try:
-        tf.saved_model.save(served, beside, signatures=served.serve)
+        requests = golden_requests.make(model, names, inputs, classify=classify)
+        _save(model, names, inputs, classify, beside)
         extra = beside / "assets.extra"
         extra.mkdir()
-        labels = "".join(f"{name}\n" for name in names)
-        (extra / "labels.txt").write_text(labels, encoding="utf-8")
+        shutil.copyfile(beside / "assets" / _LABELS, extra / _LABELS)
+        golden.write(requests, extra, _tolerance(model))
+        warmup.write(requests, directory.name, extra)
+        bundle.write_card(model, names, requests, provenance, extra)
+        if check:
+            self_check.check(beside)
+        bundle.write_how_to_serve(directory.name, requests[0], names, directory)
         beside.chmod(0o755)  # `mkdtemp` shuts out the server's user.
         return _rename_to_next_version(beside, directory)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def _save(model, names, inputs, classify, folder):
+    """Writes the SavedModel itself."""
+    with tempfile.TemporaryDirectory() as scratch:
+        labels = pathlib.Path(scratch) / _LABELS
+        lines = "".join(f"{name}\n" for name in names)
+        labels.write_text(lines, encoding="utf-8")
+        served = _Served(model, labels, inputs, classify)
+        tf.saved_model.save(served, folder, signatures=served.functions)
+    if classify:
+        _set_method(folder, signatures.CLASSIFY, _CLASSIFY_METHOD)
+
+
 class _Served(tf.Module):
-    """What is stored: variables, once, tables, and the function that serves.
+    """What is stored: variables, once, tables, and the functions that serve.
 
     The Keras model itself is no attribute. Keras tracks a variable along
     several roads, and each would be written to the file.
     """
 
-    def __init__(self, model, class_names, keep_aspect_ratio):
+    def __init__(self, model, labels, inputs, classify):
         super().__init__()
         self.model_variables = [v.value for v in model.variables]
         self.resources = signatures.resources(model)
-        self.serve = signatures.serving_function(
-            model, class_names, keep_aspect_ratio
+        lines = tf.lookup.TextFileInitializer(
+            str(labels),
+            key_dtype=tf.int64,
+            key_index=tf.lookup.TextFileIndex.LINE_NUMBER,
+            value_dtype=tf.string,
+            value_index=tf.lookup.TextFileIndex.WHOLE_LINE,
         )
+        self.names = tf.lookup.StaticHashTable(lines, default_value="")
+        self.functions = signatures.functions(
+            model, self.names, inputs, classify=classify
+        )
+
+
+def _set_method(folder, signature, method):
+    """Names the kind of request that a signature answers, in the file."""
+    path = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    for meta_graph in saved.meta_graphs:
+        meta_graph.signature_def[signature].method_name = method
+    path.write_bytes(saved.SerializeToString(deterministic=True))
+    # It is of the file as it was, and servers do without it.
+    (folder / "fingerprint.pb").unlink(missing_ok=True)
+
+
+def _tolerance(model) -> float:
+    """How far a served answer may be from the model's."""
+    dtypes = {
+        getattr(operation, "compute_dtype", None)
+        for operation in model.operations
+    }
+    if dtypes & {"bfloat16", "float16"}:
+        return golden.MIXED_TOLERANCE
+    return golden.RELATIVE_TOLERANCE
 
 
 def _class_names(class_names, model) -> list[str]:
@@ -143,6 +240,16 @@ def _class_names(class_names, model) -> list[str]:
             f"{broken[0]!r}. Expected one line each, as in labels.txt."
         )
     return names
+
+
+def _check_provenance(provenance):
+    try:
+        json.dumps(provenance)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"`provenance` is not for JSON: {error}. Got: {provenance!r}. "
+            "Expected a dict of strings, numbers, lists and dicts."
+        ) from error
 
 
 def _checked_directory(directory) -> pathlib.Path:

@@ -1,4 +1,4 @@
-"""What a served model takes and gives, for each kind of input."""
+"""The signatures of a served classifier: what it answers to which request."""
 
 import keras
 import tensorflow as tf
@@ -6,35 +6,42 @@ import tensorflow as tf
 from tl_keras import cards
 from tl_keras import graph
 from tl_keras import models
-from tl_keras.data import audio
-from tl_keras.data import images as data_images
+from tl_keras.serving import inputs as served_inputs
+
+SERVE = "serving_default"
+EMBED = "embed"
+CLASSIFY = "classify"
+MOST_TOP_CLASSES = 5
 
 
-def serving_function(model, class_names, keep_aspect_ratio: bool):
-    """The function behind the signature `serving_default`.
+def functions(model, names, inputs, *, classify: bool = False) -> dict:
+    """The functions behind the signatures.
 
     Args:
         model: A classifier that `check` accepts.
-        class_names: Names of its classes.
-        keep_aspect_ratio: How images were resized in training.
+        names: A table from an int64 class number to its name.
+        inputs: The `Inputs` of the model.
+        classify: Whether to answer TensorFlow Serving's Classify requests,
+            which hold `tf.Example`s.
 
     Returns:
-        A `tf.function` from one tensor, `images`, `texts` or `waveforms`, to
-        a dict of `probabilities` and `class_names`.
+        Signature name to `tf.function`. `serving_default` takes encoded files
+        or texts; `pixels` or `waveforms` what has been decoded; both give
+        `probabilities`, `class_names` and `top_classes`. `embed` takes what
+        `serving_default` takes and gives `features`, where it is known which
+        these are.
     """
-    are_logits = models.outputs_are_logits(model)
-    spec, prepare = _BY_KIND[_kind(model)](model, keep_aspect_ratio)
-
-    def serve(inputs):
-        outputs = model(prepare(inputs), training=False)
-        # Some models give a list or a dict of one.
-        [outputs] = keras.tree.flatten(outputs)
-        outputs = tf.cast(outputs, tf.float32)
-        probabilities = tf.nn.softmax(outputs) if are_logits else outputs
-        names = tf.tile([class_names], [tf.shape(probabilities)[0], 1])
-        return {"probabilities": probabilities, "class_names": names}
-
-    return tf.function(serve, [spec])
+    answer = _answer(model, names)
+    taken, decode = inputs.first
+    found = {SERVE: _joined(decode, answer, taken)}
+    if inputs.raw is not None:
+        found[inputs.raw_name] = _joined(inputs.prepare, answer, inputs.raw)
+    embed = embedder(model)
+    if embed is not None:
+        found[EMBED] = _joined(decode, embed, taken)
+    if classify:
+        found[CLASSIFY] = _classifier(answer, inputs)
+    return found
 
 
 def resources(model) -> list:
@@ -50,15 +57,6 @@ def resources(model) -> list:
         for one in getattr(layer, "resources", None) or _tracked_by(layer)
     ]
     return list({id(one): one for one in found}.values())
-
-
-def _tracked_by(layer) -> list:
-    kinds = (
-        tf.saved_model.experimental.TrackableResource,
-        tf.saved_model.Asset,
-    )
-    tracked = tf.train.TrackableView(layer).descendants()
-    return [one for one in tracked if isinstance(one, kinds)]
 
 
 def check(model):
@@ -79,67 +77,103 @@ def check(model):
             f"{type(model).__name__}. Expected a built Functional or "
             "Sequential `keras.Model`, such as `tl_keras.build` returns."
         )
-    inputs, outputs = (
+    taken, given = (
         [tuple(tensor.shape) for tensor in tensors]
         for tensors in (model.inputs, model.outputs)
     )
-    is_classifier = len(outputs) == 1 and len(outputs[0]) == 2 and outputs[0][1]
-    if len(inputs) != 1 or not is_classifier or _kind(model) is None:
+    is_classifier = len(given) == 1 and len(given[0]) == 2 and given[0][1]
+    if (
+        len(taken) != 1
+        or not is_classifier
+        or served_inputs.kind(model) is None
+    ):
         raise ValueError(
             "The model is no classifier of images, texts or clips. Got inputs "
-            f"of shape {inputs} and outputs of shape {outputs}. Expected one "
+            f"of shape {taken} and outputs of shape {given}. Expected one "
             "input, (batch, height, width, channels) or strings (batch,), or "
             "waveforms of a model from `tl_keras.build`; and one output "
             "(batch, num_classes)."
         )
-    if outputs[0][1] < 2:
+    if given[0][1] < 2:
         raise ValueError(
             "The model has 1 output. Expected one per class, so at least 2; "
             "a yes-or-no question has two classes."
         )
 
 
-def _kind(model) -> str | None:
-    """What a model takes: by its card, else by its input."""
+def _answer(model, names):
+    """A function from a model's inputs to what a request is answered."""
+    are_logits = models.outputs_are_logits(model)
+    num_classes = model.outputs[0].shape[1]
+    num_top = min(MOST_TOP_CLASSES, num_classes)
+
+    def answer(given):
+        outputs = model(given, training=False)
+        # Some models give a list or a dict of one.
+        [outputs] = keras.tree.flatten(outputs)
+        outputs = tf.cast(outputs, tf.float32)
+        probabilities = tf.nn.softmax(outputs) if are_logits else outputs
+        every_name = names.lookup(tf.range(num_classes, dtype=tf.int64))
+        top = tf.math.top_k(probabilities, num_top).indices
+        return {
+            "probabilities": probabilities,
+            "class_names": tf.tile(
+                every_name[None], [tf.shape(probabilities)[0], 1]
+            ),
+            "top_classes": tf.gather(every_name, top),
+        }
+
+    return answer
+
+
+def _joined(decode, answer, taken):
+    def serve(given):
+        return answer(decode(given))
+
+    return tf.function(serve, [taken])
+
+
+def embedder(model):
+    """A function from a model's inputs to its features; None if unknown."""
     card = cards.of(model)
-    if card is not None:
-        return card.input_spec.kind
-    [taken] = model.inputs
-    if taken.dtype == "string" and len(taken.shape) == 1:
-        return "text"
-    return "image" if len(taken.shape) == 4 else None
+    if card is None or card.features is None:
+        return None
+    found = [op for op in model.operations if op.name == card.features]
+    if not found:
+        return None
+    encoder = keras.Model(model.inputs, found[0].output)
+
+    def embed(given):
+        features = encoder(given, training=False)
+        return {"features": tf.cast(features, tf.float32)}
+
+    return embed
 
 
-def _of_images(model, keep_aspect_ratio):
-    height, width, channels = model.inputs[0].shape[1:]
-    resized = height is not None and height == width
+def _classifier(answer, inputs):
+    if inputs.decode is None:
+        raise ValueError(
+            "Classify requests hold encoded images, and those of this model "
+            f"cannot be decoded. Got: inputs {inputs.raw.shape}. Expected 1, "
+            "3 or 4 channels; leave out `classify`."
+        )
+    features = {inputs.feature: tf.io.FixedLenFeature([], tf.string)}
 
-    def prepare(images):
-        if resized:
-            images = data_images.resize(images, height, keep_aspect_ratio)
-        return tf.cast(images, model.inputs[0].dtype)
+    def classify(examples):
+        encoded = tf.io.parse_example(examples, features)[inputs.feature]
+        answered = answer(inputs.decode(encoded))
+        return {
+            "classes": answered["class_names"],
+            "scores": answered["probabilities"],
+        }
 
-    free = [None, None, None, channels]
-    shape = free if resized else [None, height, width, channels]
-    return tf.TensorSpec(shape, tf.uint8, "images"), prepare
-
-
-def _of_texts(model, keep_aspect_ratio):
-    return tf.TensorSpec([None], tf.string, "texts"), lambda texts: texts
-
-
-def _of_clips(model, keep_aspect_ratio):
-    num_samples, *channels = model.inputs[0].shape[1:]
-
-    def prepare(waveforms):
-        if num_samples is None:
-            return waveforms
-        if channels:
-            return audio.set_length(waveforms, num_samples)
-        return audio.set_length(waveforms[..., None], num_samples)[..., 0]
-
-    spec = tf.TensorSpec([None, None, *channels], tf.float32, "waveforms")
-    return spec, prepare
+    return tf.function(classify, [tf.TensorSpec([None], tf.string, "inputs")])
 
 
-_BY_KIND = {"image": _of_images, "text": _of_texts, "audio": _of_clips}
+def _tracked_by(layer) -> list:
+    kinds = (
+        tf.saved_model.experimental.TrackableResource,
+        tf.saved_model.Asset,
+    )
+    tracked = tf.train.TrackableView(layer).descendants()
+    return [one for one in tracked if isinstance(one, kinds)]

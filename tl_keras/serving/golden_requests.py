@@ -1,0 +1,105 @@
+"""What a model is asked before it may be served, and has to answer."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tl_keras import models
+from tl_keras.serving import golden
+from tl_keras.serving import samples
+from tl_keras.serving import signatures
+
+# Closer ones may change places by rounding.
+_CLEAR_GAP = 1e-3
+
+
+def make(model, class_names, inputs, *, classify: bool) -> list[golden.Request]:
+    """One request for each signature, answered by the Keras model.
+
+    Args:
+        model: The model that is served.
+        class_names: Names of its classes.
+        inputs: Its `Inputs`.
+        classify: Whether it answers Classify requests.
+
+    Returns:
+        The requests; `serving_default` is the first.
+    """
+    taken, decode = inputs.first
+    given = samples.raw(model, inputs)
+    if inputs.decode is not None:
+        given = np.array(samples.encoded(model, inputs), object)
+    # In fresh processes the model runs on the CPU, where a product of
+    # matrices has other digits than on a GPU.
+    with tf.device("CPU:0"):
+        decoded = decode(tf.constant(given))
+        answers = _answers(model, decoded, class_names)
+        requests = [
+            golden.Request(signatures.SERVE, {taken.name: given}, answers)
+        ]
+        if inputs.raw is not None:
+            requests.append(_raw(model, inputs, class_names))
+        embedder = signatures.embedder(model)
+        if embedder is not None:
+            features = {"features": embedder(decoded)["features"].numpy()}
+            requests.append(
+                golden.Request(signatures.EMBED, {taken.name: given}, features)
+            )
+    if classify:
+        requests.append(_classify(inputs, given, answers))
+    return requests
+
+
+def _raw(model, inputs, class_names):
+    given = samples.raw(model, inputs)
+    answers = _answers(model, inputs.prepare(tf.constant(given)), class_names)
+    return golden.Request(inputs.raw_name, {inputs.raw.name: given}, answers)
+
+
+def _classify(inputs, given, answers):
+    feature = tf.train.Feature
+    serialized = [
+        tf.train.Example(
+            features=tf.train.Features(
+                feature={
+                    inputs.feature: feature(
+                        bytes_list=tf.train.BytesList(value=[one])
+                    )
+                }
+            )
+        ).SerializeToString()
+        for one in given
+    ]
+    return golden.Request(
+        signatures.CLASSIFY,
+        {"inputs": np.array(serialized, object)},
+        {
+            "classes": answers["class_names"],
+            "scores": answers["probabilities"],
+        },
+    )
+
+
+def _answers(model, decoded, class_names) -> dict:
+    [outputs] = keras.tree.flatten(model(decoded, training=False))
+    probabilities = np.asarray(tf.cast(outputs, tf.float32))
+    if models.outputs_are_logits(model):
+        probabilities = _softmax(probabilities)
+    names = np.array([name.encode() for name in class_names], object)
+    answers = {
+        "probabilities": probabilities,
+        "class_names": np.tile(names, (len(probabilities), 1)),
+    }
+    order = np.argsort(-probabilities, axis=1)[
+        :, : signatures.MOST_TOP_CLASSES + 1
+    ]
+    sorted_ = np.take_along_axis(probabilities, order, axis=1)
+    if (-np.diff(sorted_, axis=1) > _CLEAR_GAP).all():
+        top = order[:, : signatures.MOST_TOP_CLASSES]
+        answers["top_classes"] = names[top]
+    return answers
+
+
+def _softmax(logits):
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
