@@ -26,8 +26,9 @@ def make(model, class_names, inputs, *, classify: bool) -> list[golden.Request]:
         The requests; `serving_default` is the first.
     """
     taken, decode = inputs.first
-    given = samples.raw(model, inputs)
-    if inputs.decode is not None:
+    if inputs.decode is None:
+        given = samples.raw(model, inputs)
+    else:
         given = np.array(samples.encoded(model, inputs), object)
     # In fresh processes the model runs on the CPU, where a product of
     # matrices has other digits than on a GPU.

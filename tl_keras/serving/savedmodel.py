@@ -11,6 +11,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tl_keras import cards
 from tl_keras import checks
+from tl_keras import graph
 from tl_keras.serving import bundle
 from tl_keras.serving import golden
 from tl_keras.serving import golden_requests
@@ -139,8 +140,8 @@ def export(
     # leaves no half version.
     beside = _folder_beside(directory)
     try:
-        requests = golden_requests.make(model, names, inputs, classify=classify)
         _save(model, names, inputs, classify, beside)
+        requests = golden_requests.make(model, names, inputs, classify=classify)
         extra = beside / "assets.extra"
         extra.mkdir()
         shutil.copyfile(beside / "assets" / _LABELS, extra / _LABELS)
@@ -206,8 +207,8 @@ def _set_method(folder, signature, method):
 def _tolerance(model) -> float:
     """How far a served answer may be from the model's."""
     dtypes = {
-        getattr(operation, "compute_dtype", None)
-        for operation in model.operations
+        getattr(layer, "compute_dtype", None)
+        for layer in graph.layers_within(model)
     }
     if dtypes & {"bfloat16", "float16"}:
         return golden.MIXED_TOLERANCE

@@ -32,6 +32,12 @@ def functions(model, names, inputs, *, classify: bool = False) -> dict:
         these are.
     """
     answer = _answer(model, names)
+    if classify and inputs.decode is None:
+        raise ValueError(
+            "Classify requests hold encoded images, and those of this model "
+            f"cannot be decoded. Got: inputs {inputs.raw.shape}. Expected 1, "
+            "3 or 4 channels; leave out `classify`."
+        )
     taken, decode = inputs.first
     found = {SERVE: _joined(decode, answer, taken)}
     if inputs.raw is not None:
@@ -138,7 +144,8 @@ def embedder(model):
     card = cards.of(model)
     if card is None or card.features is None:
         return None
-    found = [op for op in model.operations if op.name == card.features]
+    operations = graph.functional(model).operations
+    found = [one for one in operations if one.name == card.features]
     if not found:
         return None
     encoder = keras.Model(model.inputs, found[0].output)
@@ -151,12 +158,6 @@ def embedder(model):
 
 
 def _classifier(answer, inputs):
-    if inputs.decode is None:
-        raise ValueError(
-            "Classify requests hold encoded images, and those of this model "
-            f"cannot be decoded. Got: inputs {inputs.raw.shape}. Expected 1, "
-            "3 or 4 channels; leave out `classify`."
-        )
     features = {inputs.feature: tf.io.FixedLenFeature([], tf.string)}
 
     def classify(examples):
