@@ -37,8 +37,9 @@ folder = sys.argv[1]
 inputs = np.load(f"{folder}/inputs.npy", allow_pickle=True)
 inputs = tf.constant(inputs.tolist() if inputs.dtype == object else inputs)
 model = tl_keras.load_model(f"{folder}/run/model.keras", trust_modules=True)
-serve = tf.saved_model.load(f"{folder}/run/export/1").signatures
-serve = serve["serving_default"]
+serve = tf.saved_model.load(f"{folder}/run/export/model/1").signatures
+raw = {"pixels", "waveforms"} & set(serve)
+serve = serve[raw.pop() if raw else "serving_default"]
 [argument] = serve.structured_input_signature[1].values()
 served = serve(**{argument.name: tf.cast(inputs, argument.dtype)})
 np.savez(

@@ -138,9 +138,11 @@ class FinishedRunTest(absltest.TestCase):
 
     def test_predicts_what_the_export_serves(self):
         predictions = inference.predict(self.folder, [self.pictures])
-        served = tf.saved_model.load(str(self.folder / "export" / "1"))
+        version = self.folder / "export" / "model" / "1"
+        served = tf.saved_model.load(str(version))
+        files = sorted(self.pictures.iterdir())
         answer = served.signatures["serving_default"](
-            images=tf.constant(self.images)
+            image_bytes=tf.constant([file.read_bytes() for file in files])
         )
         probabilities = [list(p.probabilities.values()) for p in predictions]
         np.testing.assert_allclose(

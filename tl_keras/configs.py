@@ -191,6 +191,8 @@ class RunConfig:
             another range of values than it was trained on: "stop", "warn" or
             "off".
         tensorboard: Whether logs for TensorBoard are written to the workdir.
+        check_export: Whether the export is loaded in fresh processes, and its
+            answers compared with the model's, before it counts.
         workdir: Folder of the results. None has to be set before the run.
     """
 
@@ -207,6 +209,7 @@ class RunConfig:
     precision: str = "float32"
     range_probe: str = "stop"
     tensorboard: bool = False
+    check_export: bool = True
     workdir: str | None = None
 
     def __post_init__(self):
@@ -219,6 +222,7 @@ class RunConfig:
         checks.one_of(self.range_probe, RANGE_PROBES, name="range_probe")
         _boolean(self.step_trial, "step_trial")
         _boolean(self.tensorboard, "tensorboard")
+        _boolean(self.check_export, "check_export")
         _optional_text(self.workdir, "workdir")
 
 

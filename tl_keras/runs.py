@@ -51,7 +51,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     This is what `tl-keras finetune` does. It prints the config, the progress
     of each phase and a table of results, and writes into the workdir:
     `config.json`, `log.csv`, `model.keras`, `results.json`, `curves.png`,
-    `confusion.png` and `export/1`.
+    `confusion.png` and `export/model/1`.
 
     Args:
         config: A `tl_keras.configs.RunConfig` with a `workdir`.
@@ -127,9 +127,11 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     _draw(workdir, fitted, test)
     serving.export(
         model,
-        workdir.export,
+        workdir.served,
         class_names=data.class_names,
         keep_aspect_ratio=config.data.keep_aspect_ratio,
+        provenance=reports.provenance(report),
+        check=config.check_export,
     )
     say(f"\nThe model, the results and the export are in {workdir.path}")
     return RunResult(

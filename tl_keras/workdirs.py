@@ -55,8 +55,17 @@ class Workdir:
 
     @property
     def export(self) -> pathlib.Path:
-        """Folder of exported versions, `1` the first."""
+        """Folder of all that was exported."""
         return self.path / "export"
+
+    @property
+    def served(self) -> pathlib.Path:
+        """Folder of the versions for TensorFlow Serving, `1` the first.
+
+        Its name is the model's on the server, and the one that TensorFlow
+        Serving takes by default.
+        """
+        return self.export / "model"
 
     @property
     def tensorboard(self) -> pathlib.Path:

@@ -273,6 +273,29 @@ def _span(groups) -> str:
     return f"{groups[0]} ... {groups[-1]} ({len(groups)})"
 
 
+def provenance(results: Results) -> dict:
+    """What an exported model says of where it came from, ready for JSON.
+
+    Args:
+        results: Of the run.
+
+    Returns:
+        Data set, its fingerprint, plan, seed, and the scores on the test part
+        without those of single classes; None in place of these where there is
+        no such part.
+    """
+    test = results.test
+    if test is not None:
+        test = {k: v for k, v in test.items() if isinstance(v, (int, float))}
+    return {
+        "dataset": results.dataset,
+        "data_fingerprint": results.data_fingerprint,
+        "plan": results.plan,
+        "seed": results.seed,
+        "test": test,
+    }
+
+
 def _versions() -> dict[str, str]:
     # TensorFlow takes seconds to import, and reading results needs none of it.
     import keras
