@@ -348,7 +348,7 @@ class FaultyInputsTest(_WithService):
         images = _images(9)
         images[4] = images[8] = b"no image"
         with self.assertRaisesRegex(
-            client.InvalidInputError, "inputs 3 to 5.*The 3 inputs behind"
+            client.InvalidInputError, "inputs 3 to 5.*Inputs from 6 on"
         ) as caught:
             self.client(protocol, batch_size=3).predict(images)
         self.assertEqual(caught.exception.indices, (4,))
@@ -518,14 +518,22 @@ class MistakesTest(_WithService):
             client.Client(address, protocol=protocol, retries=1).predict(["a"])
         self.assertLess(time.monotonic() - began, 3.0)
 
-    @parameterized.parameters(("grpc", "rest"), ("rest", "grpc"))
-    def test_port_of_the_other_protocol(self, protocol, other):
+    @parameterized.parameters(
+        ("grpc", "rest", ConnectionError), ("rest", "grpc", RuntimeError)
+    )
+    def test_port_of_the_other_protocol(self, protocol, other, error):
         address = getattr(self.service, f"{other}_address")
-        asked = client.Client(
-            address, protocol=protocol, retries=0, timeout_seconds=3
-        )
-        with self.assertRaises((ConnectionError, RuntimeError, TimeoutError)):
+        asked = client.Client(address, protocol=protocol, retries=0)
+        self.addCleanup(asked.close)
+        with self.assertRaisesRegex(error, "the port is that of the protocol"):
             asked.status()
+
+    @parameterized.parameters(*_PROTOCOLS)
+    def test_a_closed_client(self, protocol):
+        with self.client(protocol) as asked:
+            asked.metadata()
+        with self.assertRaisesRegex(ValueError, "is closed"):
+            asked.predict(["a"], "shout")
 
     @parameterized.parameters(
         ("grpc", "http://localhost:8500"),

@@ -109,6 +109,7 @@ class Client:
         self._version = version
         self._jitter = random.Random()
         self._signatures = None
+        self._is_closed = False
         self._lock = threading.Lock()
 
     def __enter__(self):
@@ -118,7 +119,8 @@ class Client:
         self.close()
 
     def close(self):
-        """Ends the connection to the server."""
+        """Ends the connection to the server; the client asks no more."""
+        self._is_closed = True
         self._calls.close()
 
     def status(self) -> dict[int, served.VersionState]:
@@ -271,6 +273,11 @@ class Client:
             raise self._explained(failure) from failure
 
     def _tried(self, call, deadline: float):
+        if self._is_closed:
+            raise ValueError(
+                f"The client of {self._where} is closed. Expected an open "
+                "one; make a new client, or ask inside of its `with`."
+            )
         return retrying.call(
             call, retries=self._retries, deadline=deadline, jitter=self._jitter
         )
@@ -297,7 +304,10 @@ class Client:
                 "started with (its flag `--model_name`, or its config file)."
             )
         asked = "latest" if self._version is None else self._version
-        states = {number: one.state for number, one in versions.items()}
+        states = {
+            number: f"{one.state}, {one.error}" if one.error else one.state
+            for number, one in versions.items()
+        }
         return (
             f"The server at {self._where} does not serve that version of "
             f"{self._model_name!r}. Got: version {asked}. Expected one that "
@@ -338,12 +348,14 @@ def _refused(failure, search, start, batch, rows) -> ValueError:
         names = tuple(os.fspath(rows.paths[index]) for index in indices)
     message = next(iter(search.messages.values()), failure.message)
     stop = start + len(batch)
+    not_sent = ""
+    if stop < len(rows):
+        not_sent = f" Inputs from {stop} on were not sent."
     return InvalidInputError(
         f"The server refuses {_count(search)} of the inputs {start} to "
         f"{stop - 1}. Got: {_listed(indices, names)}, of which it says: "
         f"{' '.join(message.split())}. Expected what the signature takes; mend "
-        f"these or leave them out. The {len(rows) - stop} inputs behind were "
-        "not sent.",
+        f"these or leave them out.{not_sent}",
         indices,
         names,
         message,

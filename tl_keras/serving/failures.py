@@ -2,6 +2,10 @@
 
 # What passes by itself: the server starts, is loading a version, or is busy.
 _PASSING = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
+_ADVICE = (
+    "check that it runs, that the address is right, and that the port is that "
+    "of the protocol (by default 8500 for gRPC, 8501 for REST)."
+)
 
 
 class Failure(Exception):
@@ -54,9 +58,7 @@ def explained(failure: Failure, *, where: str, timeout_seconds: float):
     if failure.code == "UNAVAILABLE":
         return ConnectionError(
             f"No server answers at {where}. Got: {failure.message}. Expected "
-            "TensorFlow Serving; check that it runs, that the address is "
-            "right, and that the port is that of the protocol (by default "
-            "8500 for gRPC, 8501 for REST)."
+            f"TensorFlow Serving; {_ADVICE}"
         )
     if failure.code == "DEADLINE_EXCEEDED":
         return TimeoutError(
@@ -69,6 +71,11 @@ def explained(failure: Failure, *, where: str, timeout_seconds: float):
             f"The server at {where} cannot take more. Got: {failure.message}. "
             "Expected room for the batch; lower `batch_size`, or try again "
             "when the server is less busy."
+        )
+    if failure.code == "UNIMPLEMENTED":
+        return RuntimeError(
+            f"The server at {where} is not TensorFlow Serving, or speaks "
+            f"another protocol. Got: {failure.message}. Expected it; {_ADVICE}"
         )
     return RuntimeError(
         f"The server at {where} failed. Got: {failure.code}, "

@@ -128,7 +128,7 @@ class RestCalls:
             return json.loads(text)
         except ValueError as error:
             raise failures.Failure(
-                "UNKNOWN", f"no JSON, {text[:_LONGEST_MESSAGE]!r}"
+                "UNIMPLEMENTED", f"no JSON, {text[:_LONGEST_MESSAGE]!r}"
             ) from error
 
     def _exchange(self, path, body, timeout_seconds) -> tuple[int, bytes]:
@@ -152,7 +152,9 @@ class RestCalls:
         except (OSError, http.client.IncompleteRead) as error:
             raise failures.Failure("UNAVAILABLE", _words(error)) from error
         except http.client.HTTPException as error:
-            raise failures.Failure("UNKNOWN", f"no HTTP, {error!r}") from error
+            raise failures.Failure(
+                "UNIMPLEMENTED", f"no HTTP, {error!r}"
+            ) from error
         finally:
             connection.close()
 
