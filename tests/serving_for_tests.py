@@ -53,6 +53,7 @@ class Service:
     Args:
         path: Folder of a SavedModel, named by its version.
         name: The model's name.
+        grpc_port: Where it listens; 0 for any that is free.
 
     Attributes:
         grpc_address: Its `"host:port"` for gRPC.
@@ -64,7 +65,7 @@ class Service:
         largest_batch: Beyond it a batch is refused as a whole.
     """
 
-    def __init__(self, path, name="model"):
+    def __init__(self, path, name="model", grpc_port=0):
         path = pathlib.Path(path)
         self._loaded = tf.saved_model.load(str(path))
         message = saved_model_pb2.SavedModel.FromString(
@@ -74,9 +75,8 @@ class Service:
         self._name, self._version = name, int(path.name)
         self.reset()
         self._grpc = _grpc_server(self)
-        self.grpc_address = (
-            f"127.0.0.1:{self._grpc.add_insecure_port('127.0.0.1:0')}"
-        )
+        port = self._grpc.add_insecure_port(f"127.0.0.1:{grpc_port}")
+        self.grpc_address = f"127.0.0.1:{port}"
         self._grpc.start()
         self._http = _http_server(self)
         self.rest_address = "127.0.0.1:{1}".format(*self._http.server_address)

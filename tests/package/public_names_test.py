@@ -42,7 +42,13 @@ PUBLIC = {
     ),
     "tl_keras.heads": ("Classifier",),
     "tl_keras.reports": ("plots", "results"),
-    "tl_keras.serving": ("export",),
+    "tl_keras.serving": (
+        "CheckError",
+        "Client",
+        "InvalidInputError",
+        "check",
+        "export",
+    ),
     "tl_keras.tuning": (
         "Phase",
         "Plan",

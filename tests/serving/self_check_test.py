@@ -83,6 +83,42 @@ class CheckTest(absltest.TestCase):
         self.assertIsNone(program)
         self.assertRegex(reason, "false failed")
 
+    def test_asks_a_server_that_is_on_the_path(self):
+        path = self._export(classify=True)
+        self._put_a_server_on_the_path("Service(base / '1', name, port)")
+        checked = self_check.check(path)
+        self.assertLess(checked.ran[self_check.SERVER], 1e-5)
+        self.assertNotIn("not asked: TensorFlow Serving", str(checked))
+
+    def test_tells_what_a_server_said_that_ended(self):
+        path = self._export()
+        self._put_a_server_on_the_path("sys.exit('no licence')")
+        with self.assertRaisesRegex(self_check.CheckError, "no licence"):
+            self_check.check(path)
+
+    def _put_a_server_on_the_path(self, body):
+        # A stand-in: it speaks the protocol, and is not TensorFlow Serving.
+        program = textwrap.dedent(f"""\
+            #!{sys.executable}
+            import pathlib, sys, time
+            sys.path[:0] = {sys.path!r}
+            from serving_for_tests import Service
+            given = dict(a[2:].split("=", 1) for a in sys.argv[1:])
+            base = pathlib.Path(given["model_base_path"])
+            name, port = given["model_name"], given["port"]
+            service = {body}
+            time.sleep(600)
+        """)
+        folder = self.folder / "bin"
+        folder.mkdir()
+        file = folder / "tensorflow_model_server"
+        file.write_text(program)
+        file.chmod(0o755)
+        path = os.pathsep.join([str(folder), os.environ["PATH"]])
+        patched = mock.patch.dict(os.environ, {"PATH": path})
+        patched.start()
+        self.addCleanup(patched.stop)
+
     def test_refuses_other_weights(self):
         model = small_model()
         path = self._export(model)
