@@ -96,7 +96,7 @@ def evaluate(
         runs.read_data(data_config),
         data_config,
         config.seed,
-        **_choices(card.input_spec),
+        **runs.choices_for(card.input_spec),
     )
     if tuple(data.class_names) != card.class_names:
         raise ValueError(
@@ -137,19 +137,6 @@ def _data_config(config, dataset, data_dir, text_column, label_column):
     )
 
 
-def _choices(spec) -> dict:
-    """How data have to be read to be what a model takes."""
-    if spec.kind == "image":
-        return {"image_size": spec.size, "channels": spec.channels}
-    if spec.kind == "audio":
-        return {
-            "sample_rate": spec.sample_rate,
-            "seconds": spec.seconds,
-            "channels": spec.channels,
-        }
-    return {}
-
-
 def predict(
     workdir, paths=(), *, texts=(), trust_modules: bool = False
 ) -> list[Prediction]:
@@ -187,7 +174,7 @@ def predict(
             "Expected files."
         )
     files = [file for path in paths for file in _files(path, kind)]
-    choices = Choices(cache=False, **_choices(card.input_spec))
+    choices = Choices(cache=False, **runs.choices_for(card.input_spec))
     if kind == "image":
         choices = dataclasses.replace(
             choices, keep_aspect_ratio=config.data.keep_aspect_ratio

@@ -249,6 +249,19 @@ def prepare_data(source, config: configs.DataConfig, seed: int, **choices):
     return sources.prepare(source, seed=seed, **{**chosen, **choices})
 
 
+def choices_for(spec) -> dict:
+    """How data have to be read to be what a model takes."""
+    if spec.kind == "image":
+        return {"image_size": spec.size, "channels": spec.channels}
+    if spec.kind == "audio":
+        return {
+            "sample_rate": spec.sample_rate,
+            "seconds": spec.seconds,
+            "channels": spec.channels,
+        }
+    return {}
+
+
 def _summary(data) -> str:
     counts = ", ".join(
         f"{count:,} {split}"

@@ -22,7 +22,7 @@ LAYERS = (
     ("configs",),
     ("workdirs",),
     ("runs",),
-    ("inference",),
+    ("exporting", "inference"),
     ("cli",),
     ("__main__",),
 )
@@ -39,6 +39,7 @@ WITHOUT_TENSORFLOW = (
     "cli/common",
     "cli/doctor",
     "cli/evaluate",
+    "cli/export",
     "cli/finetune",
     "cli/main",
     "cli/predict",

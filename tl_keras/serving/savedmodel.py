@@ -70,8 +70,9 @@ def export(
 
     In the version's `assets.extra` are `labels.txt`, the names, one a line;
     `golden.json`, a made-up request for each signature with the trained
-    model's answer; records for the server's warmup; and `tl_keras.json`, what
-    the model is and what it came from. Beside the versions are `SERVING.md`,
+    model's answer; records for the server's warmup; `tl_keras.json`, what the
+    model is and what it came from; and `check.json`, who loaded it when it was
+    checked. Beside the versions are `SERVING.md`,
     `models.config` and `batching_parameters.txt`, unless they are there.
 
     Whoever loads the SavedModel needs TensorFlow, and neither Keras nor
@@ -149,7 +150,7 @@ def export(
         warmup.write(requests, directory.name, extra)
         bundle.write_card(model, names, requests, provenance, extra)
         if check:
-            self_check.check(beside)
+            self_check.write(self_check.check(beside), extra)
         bundle.write_how_to_serve(directory.name, requests[0], names, directory)
         beside.chmod(0o755)  # `mkdtemp` shuts out the server's user.
         return _rename_to_next_version(beside, directory)

@@ -24,6 +24,7 @@ LOADER = "TensorFlow's C++ loader"
 SERVER = "TensorFlow Serving (tensorflow_model_server)"
 _FRESH_CHECK = pathlib.Path(__file__).with_name("fresh_check.py")
 _SECONDS = 600
+_FILE = "check.json"
 
 
 class CheckError(ValueError):
@@ -60,6 +61,23 @@ class Check:
             for name, reason in self.not_run.items()
         ]
         return "\n".join(lines)
+
+
+def write(checked: Check, folder: pathlib.Path):
+    """Writes what was checked into a folder, the version's `assets.extra`."""
+    content = dataclasses.asdict(checked)
+    del content["path"]
+    text = json.dumps(content, indent=2)
+    (folder / _FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read(version) -> Check | None:
+    """What was checked when a version was exported; None if it was not."""
+    path = pathlib.Path(version) / "assets.extra" / _FILE
+    if not path.is_file():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Check(path=pathlib.Path(version), **content)
 
 
 def check(version) -> Check:
