@@ -1,6 +1,5 @@
 """What a model is asked before it may be served, and has to answer."""
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -33,28 +32,40 @@ def make(model, class_names, inputs, *, classify: bool) -> list[golden.Request]:
     # In fresh processes the model runs on the CPU, where a product of
     # matrices has other digits than on a GPU.
     with tf.device("CPU:0"):
+        network = signatures.with_features(model)
         decoded = decode(tf.constant(given))
-        answers = _answers(model, decoded, class_names)
+        outputs, *features = _run(network, decoded)
+        are_logits = models.outputs_are_logits(model)
+        answers = _answers(outputs, are_logits, class_names)
         requests = [
             golden.Request(signatures.SERVE, {taken.name: given}, answers)
         ]
         if inputs.raw is not None:
-            requests.append(_raw(model, inputs, class_names))
-        embedder = signatures.embedder(model)
-        if embedder is not None:
-            features = {"features": embedder(decoded)["features"].numpy()}
+            raw = samples.raw(model, inputs)
+            outputs, *_ = _run(network, inputs.prepare(tf.constant(raw)))
             requests.append(
-                golden.Request(signatures.EMBED, {taken.name: given}, features)
+                golden.Request(
+                    inputs.raw_name,
+                    {inputs.raw.name: raw},
+                    _answers(outputs, are_logits, class_names),
+                )
+            )
+        if features:
+            requests.append(
+                golden.Request(
+                    signatures.EMBED,
+                    {taken.name: given},
+                    {"features": features[0]},
+                )
             )
     if classify:
         requests.append(_classify(inputs, given, answers))
     return requests
 
 
-def _raw(model, inputs, class_names):
-    given = samples.raw(model, inputs)
-    answers = _answers(model, inputs.prepare(tf.constant(given)), class_names)
-    return golden.Request(inputs.raw_name, {inputs.raw.name: given}, answers)
+def _run(network, decoded) -> list[np.ndarray]:
+    outputs = network(decoded, training=False)
+    return [np.asarray(tf.cast(one, tf.float32)) for one in outputs]
 
 
 def _classify(inputs, given, answers):
@@ -81,11 +92,8 @@ def _classify(inputs, given, answers):
     )
 
 
-def _answers(model, decoded, class_names) -> dict:
-    [outputs] = keras.tree.flatten(model(decoded, training=False))
-    probabilities = np.asarray(tf.cast(outputs, tf.float32))
-    if models.outputs_are_logits(model):
-        probabilities = _softmax(probabilities)
+def _answers(outputs, are_logits, class_names) -> dict:
+    probabilities = _softmax(outputs) if are_logits else outputs
     names = np.array([name.encode() for name in class_names], object)
     answers = {
         "probabilities": probabilities,

@@ -31,19 +31,24 @@ def functions(model, names, inputs, *, classify: bool = False) -> dict:
         `serving_default` takes and gives `features`, where it is known which
         these are.
     """
-    answer = _answer(model, names)
     if classify and inputs.decode is None:
         raise ValueError(
             "Classify requests hold encoded images, and those of this model "
             f"cannot be decoded. Got: inputs {inputs.raw.shape}. Expected 1, "
             "3 or 4 channels; leave out `classify`."
         )
+    network = _traced_once(model)
+    answer = _answer(model, network, names)
     taken, decode = inputs.first
     found = {SERVE: _joined(decode, answer, taken)}
     if inputs.raw is not None:
         found[inputs.raw_name] = _joined(inputs.prepare, answer, inputs.raw)
-    embed = embedder(model)
-    if embed is not None:
+    if features_of(model) is not None:
+
+        def embed(given):
+            features = network(given)[1]
+            return {"features": tf.cast(features, tf.float32)}
+
         found[EMBED] = _joined(decode, embed, taken)
     if classify:
         found[CLASSIFY] = _classifier(answer, inputs)
@@ -107,17 +112,49 @@ def check(model):
         )
 
 
-def _answer(model, names):
+def features_of(model):
+    """The symbolic features of a model; None where they are not known."""
+    card = cards.of(model)
+    if card is None or card.features is None:
+        return None
+    operations = graph.functional(model).operations
+    found = [one for one in operations if one.name == card.features]
+    return found[0].output if found else None
+
+
+def with_features(model) -> keras.Model:
+    """A model that gives its outputs, and its features where known, as a list.
+
+    Args:
+        model: A classifier that `check` accepts.
+    """
+    features = features_of(model)
+    # Some models give a list or a dict of one.
+    [outputs] = keras.tree.flatten(model.outputs)
+    if features is None:
+        return keras.Model(model.inputs, [outputs])
+    return keras.Model(model.inputs, [outputs, features])
+
+
+def _traced_once(model):
+    """A function that all signatures call, and the file holds once."""
+    network = with_features(model)
+    [taken] = model.inputs
+
+    def run(given):
+        return network(given, training=False)
+
+    return tf.function(run, [tf.TensorSpec(taken.shape, taken.dtype)])
+
+
+def _answer(model, network, names):
     """A function from a model's inputs to what a request is answered."""
     are_logits = models.outputs_are_logits(model)
     num_classes = model.outputs[0].shape[1]
     num_top = min(MOST_TOP_CLASSES, num_classes)
 
     def answer(given):
-        outputs = model(given, training=False)
-        # Some models give a list or a dict of one.
-        [outputs] = keras.tree.flatten(outputs)
-        outputs = tf.cast(outputs, tf.float32)
+        outputs = tf.cast(network(given)[0], tf.float32)
         probabilities = tf.nn.softmax(outputs) if are_logits else outputs
         every_name = names.lookup(tf.range(num_classes, dtype=tf.int64))
         top = tf.math.top_k(probabilities, num_top).indices
@@ -137,24 +174,6 @@ def _joined(decode, answer, taken):
         return answer(decode(given))
 
     return tf.function(serve, [taken])
-
-
-def embedder(model):
-    """A function from a model's inputs to its features; None if unknown."""
-    card = cards.of(model)
-    if card is None or card.features is None:
-        return None
-    operations = graph.functional(model).operations
-    found = [one for one in operations if one.name == card.features]
-    if not found:
-        return None
-    encoder = keras.Model(model.inputs, found[0].output)
-
-    def embed(given):
-        features = encoder(given, training=False)
-        return {"features": tf.cast(features, tf.float32)}
-
-    return embed
 
 
 def _classifier(answer, inputs):
