@@ -98,7 +98,8 @@ def difference(expected, answered) -> float:
     away = np.abs(answered.astype("float64") - expected.astype("float64"))
     size = np.abs(expected).max(axis=-1, keepdims=True, initial=0.0)
     # In a row of zeros, any other number is as far away as can be.
-    away[away > 0] /= np.broadcast_to(size, away.shape)[away > 0]
+    with np.errstate(divide="ignore"):
+        away[away > 0] /= np.broadcast_to(size, away.shape)[away > 0]
     largest = float(away.max(initial=0.0))
     return largest if np.isfinite(largest) else float("inf")
 

@@ -1,5 +1,6 @@
 """What a model is asked before it may be served, and has to answer."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -64,7 +65,7 @@ def make(model, class_names, inputs, *, classify: bool) -> list[golden.Request]:
 
 
 def _run(network, decoded) -> list[np.ndarray]:
-    outputs = network(decoded, training=False)
+    outputs = keras.tree.flatten(network(decoded, training=False))
     return [np.asarray(tf.cast(one, tf.float32)) for one in outputs]
 
 

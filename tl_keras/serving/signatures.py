@@ -123,7 +123,7 @@ def features_of(model):
 
 
 def with_features(model) -> keras.Model:
-    """A model that gives its outputs, and its features where known, as a list.
+    """A model that gives its outputs, and its features where these are known.
 
     Args:
         model: A classifier that `check` accepts.
@@ -142,7 +142,7 @@ def _traced_once(model):
     [taken] = model.inputs
 
     def run(given):
-        return network(given, training=False)
+        return keras.tree.flatten(network(given, training=False))
 
     return tf.function(run, [tf.TensorSpec(taken.shape, taken.dtype)])
 
