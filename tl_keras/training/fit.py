@@ -24,6 +24,7 @@ from tl_keras.training.phase_training import PhaseTraining
 from tl_keras.training.phase_training import count_parameters
 from tl_keras.training.prefix_settings import PrefixCache
 from tl_keras.tuning import groups as layer_groups
+from tl_keras.tuning import pruning
 from tl_keras.tuning.phases import Phase
 from tl_keras.tuning.phases import Plan
 
@@ -190,6 +191,7 @@ def fit(
             loss=_loss(model, loss, plan),
             metrics=_metrics(metrics, loss),
             starting_point=_starting_point(resolved, plan),
+            masked=pruning.masked(plan.phases, resolved),
             seed=seed,
             callbacks=tuple(callbacks),
             choices=choices,
@@ -210,8 +212,6 @@ def fit(
         try:
             for phase in plan.phases:
                 results.append(training.run(phase, best, rows))
-                # The next phase goes on from the best weights.
-                best.restore()
         finally:
             # After an error or an interrupt the model has good weights too.
             best.restore()
