@@ -117,13 +117,13 @@ def sparsity(model, dense=None) -> SparsityReport:
 
     Example:
         >>> layer = keras.layers.Dense(2, name="end")
-        >>> model = keras.Sequential([keras.Input((3,)), layer])
+        >>> model = keras.Sequential([keras.Input((3,)), layer], name="net")
         >>> layer.kernel.assign([[0.0, 1.0], [0.0, 2.0], [0.0, 3.0]])
         >>> report = sparsity(model)
         >>> report.sparsity
         0.5
         >>> print(str(report).splitlines()[1])
-        end/kernel   3 x 2        6  50.0%
+        net/end/kernel  3 x 2        6  50.0%
     """
     checks.instance(model, keras.Model, name="model")
     if dense is not None:
