@@ -77,7 +77,8 @@ def fit(
     of `model` and in which the frozen layer groups are in inference mode.
     `model` itself is not compiled, and its layers' `trainable` is left as it
     is: a layer that you froze stays frozen. At the end the model has the
-    weights of the epoch with the best validation score of all phases.
+    weights of the epoch with the best validation score of all phases; where a
+    phase prunes, of those from its final sparsity on.
 
     Args:
         model: A Functional or Sequential `keras.Model`, e.g. from `build`.
