@@ -118,7 +118,7 @@ def sparsity(model, dense=None) -> SparsityReport:
     Example:
         >>> layer = keras.layers.Dense(2, name="end")
         >>> model = keras.Sequential([keras.Input((3,)), layer], name="net")
-        >>> layer.set_weights([[[0, 1], [0, 2], [0, 3]], [0, 0]])
+        >>> _ = layer.kernel.assign([[0.0, 1.0], [0.0, 2.0], [0.0, 3.0]])
         >>> report = sparsity(model)
         >>> report.sparsity
         0.5

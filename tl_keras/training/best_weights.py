@@ -30,8 +30,8 @@ class BestWeights(keras.callbacks.Callback):
     """Remembers the best weights over all phases, and puts them back.
 
     One object goes through all phases, so that a phase that only loses ends
-    with the weights it began with. Equal scores are decided by the lower
-    validation loss, then for the earlier epoch.
+    with the weights it began with, unless it begins anew. Equal scores are
+    decided by the lower validation loss, then for the earlier epoch.
 
     Args:
         network: The user's `keras.Model`.
