@@ -222,7 +222,20 @@ class StaysZeroTest(parameterized.TestCase):
         model.get_layer("end").kernel.assign(
             1e3 * model.get_layer("end").kernel
         )
-        fit(model, phase(pruning=Pruning(0.5, end=1.0)), loss=_crossentropy())
+        done = []
+
+        class Count(keras.callbacks.Callback):
+            def on_train_end(self, logs=None):
+                optimizer = self.model.optimizer.inner_optimizer
+                done.append(int(optimizer.iterations))
+
+        fit(
+            model,
+            phase(pruning=Pruning(0.5, end=1.0)),
+            loss=_crossentropy(),
+            callbacks=[Count()],
+        )
+        self.assertLess(done[0], 12)
         self.assertEqual(
             zeros_of(model), {"conv1": 108, "conv2": 288, "end": 12}
         )
@@ -350,6 +363,22 @@ class LaterPhasesTest(parameterized.TestCase):
         result = fit(model, phase())
         self.assertEqual(zeros_of(model)["conv2"], 0)
         self.assertIsNone(result.phases[0].sparsity)
+
+    def test_a_kernel_that_was_pruned_whole_is_not_a_fresh_one(self):
+        model = small_model()
+        conv2 = model.get_layer("conv2")
+        conv2.kernel.assign(1e-6 * conv2.kernel)
+        still = {
+            "learning_rate": 1e-9,
+            "pruning": Pruning(0.75, scope="global"),
+        }
+        keep = phase("keep", pruning=Pruning(None))
+        # 612 of 816 weights, all 576 of this kernel among them.
+        fit(model, Plan("p", [phase("prune", **still), keep]))
+        self.assertEqual(zeros_of(model)["conv2"], 576)
+        # The same phase in a plan without the other does not know of it.
+        fit(model, keep)
+        self.assertLess(zeros_of(model)["conv2"], 576)
 
     def test_a_fresh_kernel_of_zeros_trains(self):
         model = small_model()
