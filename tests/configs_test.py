@@ -7,6 +7,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 
 from tl_keras import configs
+from tl_keras.tuning import plans
 
 
 class ConfigTest(parameterized.TestCase):
@@ -91,6 +92,21 @@ class OverrideTest(parameterized.TestCase):
         self.assertEqual(
             config.plan.options, {"head_epochs": 1, "top_epochs": 2}
         )
+
+    @parameterized.parameters(
+        ("0.5", 0.5, "layer"),
+        ("{'sparsity':0.8,'scope':'global'}", 0.8, "global"),
+    )
+    def test_pruning_is_an_option_of_a_plan(self, text, sparsity, scope):
+        config = configs.override(
+            configs.RunConfig(), f"plan.options.pruning={text}"
+        )
+        self.assertEqual(configs.from_dict(configs.as_dict(config)), config)
+        plan = plans.make(config.plan.name, **config.plan.options)
+        pruning = plan.phases[-1].pruning
+        self.assertEqual((pruning.sparsity, pruning.scope), (sparsity, scope))
+        with self.assertRaisesRegex(ValueError, "pruning.sparsity"):
+            configs.override(config, "plan.options.pruning=1.5")
 
     def test_options_are_replaced_whole_by_a_dict(self):
         config = configs.override(

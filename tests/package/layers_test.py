@@ -17,7 +17,7 @@ LAYERS = (
     ("data", "encoders", "heads"),
     ("models", "tuning"),
     ("training",),
-    ("evaluation", "serving"),
+    ("compression", "evaluation", "serving"),
     ("reports", "boards", "doctor"),
     ("configs",),
     ("workdirs",),
@@ -52,6 +52,7 @@ WITHOUT_TENSORFLOW = (
     "training/prefix_settings",
     "tuning/phases",
     "tuning/plans",
+    "tuning/pruning_settings",
     "workdirs",
 )
 

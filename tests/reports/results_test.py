@@ -20,7 +20,7 @@ from tl_keras.reports import results
 from tl_keras.training import prefix_cache
 
 
-def _phase(name, groups, trained, score=0.5):
+def _phase(name, groups, trained, score=0.5, sparsity=None):
     return types.SimpleNamespace(
         name=name,
         groups=groups,
@@ -31,6 +31,7 @@ def _phase(name, groups, trained, score=0.5):
         frozen_parameters=1000 - trained,
         waiting=(0.5, 0.25, 0.0),
         prefix_cache=prefix_cache.CacheReport(True, "it pays", ("pool",), 2),
+        sparsity=sparsity,
     )
 
 
@@ -105,6 +106,7 @@ class ResultsTest(parameterized.TestCase):
                     "seconds": 0.0,
                     "rounding": 0.0,
                 },
+                "sparsity": None,
             },
         )
         self.assertEqual(entries["parameters"], {"trained": 400, "frozen": 600})
@@ -214,6 +216,26 @@ class ResultsTest(parameterized.TestCase):
         self.assertEqual(lines[8], "Test: 2 examples, 2 classes")
         self.assertRegex(lines[9], "^accuracy +0.5000$")
         self.assertLessEqual(max(map(len, lines)), 80)
+
+    def test_table_shows_the_sparsity_of_phases_that_prune(self):
+        phases = (
+            _phase("head", ("head",), 10),
+            _phase("top", ("stage3", "head"), 400, sparsity=0.75),
+        )
+        results.write(_results(phases=phases), self.path)
+        found = results.read(self.path)
+        self.assertEqual([p["sparsity"] for p in found.phases], [None, 0.75])
+        lines = results.table(found).splitlines()
+        self.assertEqual(
+            [line.split()[-1] for line in lines[2:5]],
+            ["sparsity", "none", "0.7500"],
+        )
+
+    def test_table_of_results_that_tell_no_sparsity_has_none(self):
+        found = _results()
+        for phase in found.phases:
+            del phase["sparsity"]
+        self.assertNotIn("sparsity", results.table(found))
 
 
 if __name__ == "__main__":

@@ -56,6 +56,26 @@ class BestWeightsTest(parameterized.TestCase):
         self.assertEqual(weight, 1.0)
         self.assertEqual((best.score, best.phase_score), (0.9, 0.3))
 
+    def test_a_phase_that_begins_anew_need_not_be_better(self):
+        best = best_weights.BestWeights(self.network, "val_accuracy")
+        self.after(best, [{"val_accuracy": 0.9}])
+        best.begin_anew(first_epoch=2)
+        best.on_train_begin()
+        scores = [0.8, 0.95, 0.3, 0.6, 0.5]
+        # The second one was too early.
+        weight = self.after(best, [{"val_accuracy": s} for s in scores])
+        self.assertEqual(weight, 3.0)
+        self.assertEqual((best.score, best.phase_score), (0.6, 0.6))
+
+    def test_until_a_phase_has_begun_anew_the_earlier_best_is_put_back(self):
+        best = best_weights.BestWeights(self.network, "val_accuracy")
+        self.after(best, [{"val_accuracy": 0.2}, {"val_accuracy": 0.9}])
+        best.begin_anew(first_epoch=2)
+        best.on_train_begin()
+        weight = self.after(best, [{"val_accuracy": 1.0}] * 2)
+        self.assertEqual((weight, best.score), (1.0, 0.9))
+        self.assertIsNone(best.phase_score)
+
     def test_weights_with_a_nan_loss_are_never_the_best(self):
         best = best_weights.BestWeights(self.network, "val_accuracy")
         epochs = [

@@ -28,8 +28,10 @@ class Results:
             layer groups that trained), `epochs`, `seconds`,
             `best_validation_score` (None without validation),
             `trained_parameters`, `frozen_parameters`, `waiting` (for each
-            epoch, which share of its training time passed in wait for data)
-            and `prefix_cache` (the fields of a `CacheReport`).
+            epoch, which share of its training time passed in wait for data),
+            `prefix_cache` (the fields of a `CacheReport`) and `sparsity` (the
+            share of zeros at its end in the kernels that it pruned; None
+            without such kernels).
         test: The fields of an `Evaluation` on the test split; None if there
             is no such split.
         versions: Versions of `tl_keras`, `tensorflow`, `keras`, `numpy` and
@@ -85,6 +87,7 @@ def collect(
         ...     frozen_parameters=400,
         ...     waiting=(0.1, 0.02),
         ...     prefix_cache=None,
+        ...     sparsity=None,
         ... )
         >>> found = results.collect(
         ...     types.SimpleNamespace(
@@ -122,6 +125,7 @@ def collect(
             "prefix_cache": _plain(
                 phase.prefix_cache and dataclasses.asdict(phase.prefix_cache)
             ),
+            "sparsity": phase.sparsity,
         }
         for phase in fit_result.phases
     ]
@@ -242,8 +246,11 @@ def _phase_lines(phases) -> list[str]:
         "trained",
         "best validation score",
     )
-    rows = [header]
-    for phase in phases:
+    # Few runs prune, and results of earlier versions tell nothing of it.
+    sparsities = [phase.get("sparsity") for phase in phases]
+    prunes = any(share is not None for share in sparsities)
+    rows = [header + ("sparsity",) * prunes]
+    for phase, sparsity in zip(phases, sparsities, strict=True):
         score = phase["best_validation_score"]
         rows.append(
             (
@@ -252,7 +259,8 @@ def _phase_lines(phases) -> list[str]:
                 str(phase["epochs"]),
                 f"{phase['seconds']:.1f}",
                 f"{phase['trained_parameters']:,}",
-                "none" if score is None else f"{score:.4f}",
+                _score(score),
+                *[_score(sparsity)] * prunes,
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -264,6 +272,10 @@ def _phase_lines(phases) -> list[str]:
         ]
         lines.append("  ".join(cells))
     return lines
+
+
+def _score(value) -> str:
+    return "none" if value is None else f"{value:.4f}"
 
 
 def _span(groups) -> str:

@@ -30,8 +30,8 @@ class BestWeights(keras.callbacks.Callback):
     """Remembers the best weights over all phases, and puts them back.
 
     One object goes through all phases, so that a phase that only loses ends
-    with the weights it began with. Equal scores are decided by the lower
-    validation loss, then for the earlier epoch.
+    with the weights it began with, unless it begins anew. Equal scores are
+    decided by the lower validation loss, then for the earlier epoch.
 
     Args:
         network: The user's `keras.Model`.
@@ -47,10 +47,22 @@ class BestWeights(keras.callbacks.Callback):
         self.phase_score = None
         self._rank = None
         self._weights = None
+        self._first_epoch = None
 
     def callbacks(self) -> list:
         """What `model.fit` is to call: this object, if it has a monitor."""
         return [] if self.monitor is None else [self]
+
+    def begin_anew(self, first_epoch: int):
+        """Makes nothing before an epoch of the next phase count, in place.
+
+        Until then the best weights so far are still put back.
+
+        Args:
+            first_epoch: The epoch of that phase, from 0, which is the first
+                that counts.
+        """
+        self._first_epoch = first_epoch
 
     def on_train_begin(self, logs=None):
         self.phase_score = None
@@ -61,6 +73,10 @@ class BestWeights(keras.callbacks.Callback):
                 f"`monitor` is not among the scores. Got: {self.monitor!r}. "
                 f"Expected one of: {', '.join(map(repr, logs))}."
             )
+        if self._first_epoch is not None:
+            if epoch < self._first_epoch:
+                return
+            self._first_epoch = self._rank = None
         score = float(logs[self.monitor])
         rank = (
             self._better(score),

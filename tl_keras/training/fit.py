@@ -24,6 +24,7 @@ from tl_keras.training.phase_training import PhaseTraining
 from tl_keras.training.phase_training import count_parameters
 from tl_keras.training.prefix_settings import PrefixCache
 from tl_keras.tuning import groups as layer_groups
+from tl_keras.tuning import pruning
 from tl_keras.tuning.phases import Phase
 from tl_keras.tuning.phases import Plan
 
@@ -76,7 +77,8 @@ def fit(
     of `model` and in which the frozen layer groups are in inference mode.
     `model` itself is not compiled, and its layers' `trainable` is left as it
     is: a layer that you froze stays frozen. At the end the model has the
-    weights of the epoch with the best validation score of all phases.
+    weights of the epoch with the best validation score of all phases; where a
+    phase prunes, of those from its final sparsity on.
 
     Args:
         model: A Functional or Sequential `keras.Model`, e.g. from `build`.
@@ -190,6 +192,7 @@ def fit(
             loss=_loss(model, loss, plan),
             metrics=_metrics(metrics, loss),
             starting_point=_starting_point(resolved, plan),
+            masked=pruning.masked(plan.phases, resolved),
             seed=seed,
             callbacks=tuple(callbacks),
             choices=choices,
@@ -210,8 +213,6 @@ def fit(
         try:
             for phase in plan.phases:
                 results.append(training.run(phase, best, rows))
-                # The next phase goes on from the best weights.
-                best.restore()
         finally:
             # After an error or an interrupt the model has good weights too.
             best.restore()

@@ -16,6 +16,7 @@ from tl_keras.training import guards
 from tl_keras.training import log
 from tl_keras.training import optimizers
 from tl_keras.training import prefix_cache
+from tl_keras.training import pruner as pruners
 from tl_keras.training import replica_means
 from tl_keras.training import seeds
 from tl_keras.training import step_trial
@@ -24,6 +25,8 @@ from tl_keras.training.training_model import TrainingModel
 from tl_keras.tuning import freezing
 from tl_keras.tuning import kernels
 from tl_keras.tuning import lora
+from tl_keras.tuning import pruning
+from tl_keras.tuning import pruning_settings
 from tl_keras.tuning.groups import LayerGroups
 
 
@@ -43,6 +46,8 @@ class PhaseResult:
         waiting: For each epoch, which share of the time for training, in
             [0, 1], passed in wait for data.
         prefix_cache: The `CacheReport`.
+        sparsity: Share of zeros at its end, in [0, 1], in the kernels that it
+            pruned or whose zeros it kept; None without such kernels.
     """
 
     name: str
@@ -54,6 +59,7 @@ class PhaseResult:
     frozen_parameters: int
     waiting: tuple[float, ...]
     prefix_cache: prefix_cache.CacheReport
+    sparsity: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +77,7 @@ class PhaseTraining:
         metrics: Keras metrics.
         starting_point: Id of each weight of the encoder to its value before
             the first phase; empty if no phase asks for it.
+        masked: Name of each phase to its `pruning.Masked`.
         seed: Of the layers that draw numbers.
         callbacks: The user's callbacks.
         choices: The `TimedChoices` of the whole `fit`.
@@ -86,6 +93,7 @@ class PhaseTraining:
     loss: object
     metrics: list
     starting_point: dict
+    masked: dict[str, pruning.Masked]
     seed: int
     callbacks: tuple
     choices: timed_choices.TimedChoices
@@ -150,6 +158,12 @@ class PhaseTraining:
         compiled = self._compiled(phase, trained, rest)
         training_model = compiled.training_model
         steps_per_epoch, total_steps = self._steps(phase)
+        pruner = training_model.pruner
+        if pruner is not None:
+            pruner.restart()
+        first_sparse = self._first_sparse_epoch(phase)
+        if first_sparse is not None:
+            best.begin_anew(first_sparse)
         self._choose_steps(phase, compiled, feed, first_epoch)
         training_model.train_function.start(steps_per_epoch, total_steps)
         epochs = -(-total_steps // steps_per_epoch)
@@ -168,11 +182,16 @@ class PhaseTraining:
                 *self._own_callbacks(phase, feed, compiled, first_epoch),
                 rows,
                 *best.callbacks(),
-                *_early_stopping(phase, best.monitor),
+                *_early_stopping(phase, best.monitor, first_sparse or 0),
                 *self.callbacks,
             ],
             verbose=self.verbose,
         )
+        if pruner is not None:
+            # Averages over steps take the place of what was averaged.
+            pruner.apply()
+        # The next phase goes on from the best weights.
+        best.restore()
         moving, resting = count_parameters(compiled.variables, self.model)
         return PhaseResult(
             name=phase.name,
@@ -184,6 +203,7 @@ class PhaseTraining:
             frozen_parameters=resting,
             waiting=tuple(row["waiting"] for row in rows.rows[first_epoch:]),
             prefix_cache=report,
+            sparsity=None if pruner is None else pruner.sparsity(),
         )
 
     def _check_anchor(self, phase):
@@ -241,6 +261,8 @@ class PhaseTraining:
             tuple(map(id, trained.operations)),
             tuple(map(id, trained.weights)),
             tuple(self._rate_factors(phase, ()).items()),
+            tuple(map(id, self.masked[phase.name].kernels)),
+            self.masked[phase.name].earlier,
             compiled_models.key_of(self.loss),
             tuple(map(compiled_models.key_of, self.metrics)),
             id(tf.distribute.get_strategy()),
@@ -287,7 +309,27 @@ class PhaseTraining:
             anchored=anchored.values(),
             starting_point=[self.starting_point[key] for key in anchored],
             strength=phase.starting_point_strength,
+            pruner=self._pruner(phase),
         )
+
+    def _pruner(self, phase):
+        masked = self.masked[phase.name]
+        if not masked.kernels:
+            return None
+        settings = phase.pruning or pruning_settings.Pruning(None)
+        _, total_steps = self._steps(phase)
+        return pruners.Pruner(
+            masked, settings.schedule(total_steps), settings.scope
+        )
+
+    def _first_sparse_epoch(self, phase) -> int | None:
+        """The epoch that ends with the final sparsity; None without one."""
+        steps_per_epoch, total_steps = self._steps(phase)
+        schedule = phase.pruning and phase.pruning.schedule(total_steps)
+        if not schedule:
+            return None
+        last_step, _ = schedule[-1]
+        return -(-last_step // steps_per_epoch) - 1
 
     def _optimizer(self, phase, trained) -> tuple:
         """The optimizer of a phase, and the variables that it moves."""
@@ -412,7 +454,7 @@ def _count(variables) -> int:
     return sum(math.prod(variable.shape) for variable in variables)
 
 
-def _early_stopping(phase, monitor) -> list:
+def _early_stopping(phase, monitor, first_epoch) -> list:
     if phase.patience is None or monitor is None:
         return []
     rises = best_weights.higher_is_better(monitor)
@@ -421,5 +463,6 @@ def _early_stopping(phase, monitor) -> list:
             monitor,
             patience=phase.patience,
             mode="max" if rises else "min",
+            start_from_epoch=first_epoch,
         )
     ]

@@ -76,6 +76,7 @@ def _state(compiled) -> list:
         ),
         *compiled.variables,
         *model.optimizer.variables,
+        *(model.pruner.variables if model.pruner is not None else ()),
     ]
     return list({id(variable): variable for variable in listed}.values())
 

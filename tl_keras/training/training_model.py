@@ -33,6 +33,7 @@ class TrainingModel(keras.Model):
         starting_point: The values of `anchored` from which they are not to
             stray (L2-SP).
         strength: Of that pull.
+        pruner: A `Pruner` that ends each step; None for none.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class TrainingModel(keras.Model):
         anchored=(),
         starting_point=(),
         strength=0.0,
+        pruner=None,
     ):
         # Of its own it computes nothing; a global policy of bfloat16 would
         # round the pixels on their way in.
@@ -71,6 +73,7 @@ class TrainingModel(keras.Model):
         self._anchored = _Hidden(list(anchored))
         self._starting_point = _Hidden(list(starting_point))
         self._strength = strength
+        self._pruner = _Hidden(pruner)
         self.built = True
 
     @property
@@ -126,6 +129,17 @@ class TrainingModel(keras.Model):
             self._as_declared(inputs), call_operation
         )
         return graph.pack_outputs(self.network, outputs)
+
+    @property
+    def pruner(self):
+        """The `Pruner` that ends each step, or None."""
+        return self._pruner.value
+
+    def train_step(self, data):
+        logs = super().train_step(data)
+        if self.pruner is not None:
+            self.pruner.after_step()
+        return logs
 
     @property
     def step_inputs(self) -> list:

@@ -7,6 +7,7 @@ __all__, __getattr__, __dir__ = lazy.names(
     {
         "Phase": "tl_keras.tuning.phases",
         "Plan": "tl_keras.tuning.phases",
+        "Pruning": "tl_keras.tuning.pruning_settings",
         "lora": "tl_keras.tuning.lora",
         "plans": "tl_keras.tuning.plans",
         "starting_point_penalty": "tl_keras.tuning.anchoring",

@@ -7,6 +7,7 @@ import re
 
 from tl_keras import checks
 from tl_keras.data import augmentation as augmentations
+from tl_keras.tuning import pruning_settings
 
 SCHEDULES = ("cosine", "constant")
 BATCH_NORM_MODES = ("train", "inference")
@@ -74,6 +75,12 @@ class Phase:
             ordinary one. Rates and weight decay are the adapters'.
         lora_alpha: The products are scaled by `lora_alpha / lora_rank`; None
             is the rank.
+        pruning: None, or a `Pruning`: the share of the smallest weights that
+            is set to zero in the course of the phase, for good. A number is
+            its `sparsity`, a dict its fields. Of the groups that train,
+            kernels are pruned but for depthwise ones and tables of
+            embeddings; what is frozen stays as it is. In later phases of the
+            plan these zeros stay zero.
 
     Example:
         >>> Phase(name="head", train="head", epochs=5).learning_rate
@@ -108,6 +115,7 @@ class Phase:
     batch_norm: str = "train"
     lora_rank: int | None = None
     lora_alpha: float | None = None
+    pruning: pruning_settings.Pruning | None = None
 
     def __post_init__(self):
         checks.instance(self.name, str, name="phase.name")
@@ -184,6 +192,15 @@ class Phase:
                     "`phase.lora_alpha` scales adapters, and there are none. "
                     f"Got: {self.lora_alpha}, and no `lora_rank`. Give both."
                 )
+        pruning = pruning_settings.of(self.pruning, name="phase.pruning")
+        object.__setattr__(self, "pruning", pruning)
+        if pruning is not None and self.lora_rank is not None:
+            raise ValueError(
+                f"Phase {self.name!r} has both `pruning` and `lora_rank`, and "
+                "kernels that move by adapters keep no zeros. Got: "
+                f"{pruning} and rank {self.lora_rank}. Leave one out, or "
+                "prune in a phase after that with adapters."
+            )
 
     def groups(self, names) -> tuple[str, ...]:
         """The names of the groups that train.

@@ -1,6 +1,8 @@
 """Named plans: ready-made lists of phases.
 
 The defaults come from trials on CIFAR-10 that `benchmarks/README.md` tables.
+Where a plan has several phases, `pruning` is for the last one, which trains
+all that those before have trained.
 """
 
 import inspect
@@ -121,7 +123,7 @@ def gradual(
             f"last {count}",
             group_epochs,
             learning_rate,
-            options,
+            options if count == num_groups else _before_last(options),
         )
         for count in range(1, num_groups + 1)
     ]
@@ -310,6 +312,11 @@ for _factory in (
     _PLANS.add(_factory.__name__, _factory)
 
 
+def _before_last(options) -> dict:
+    """The options of a phase that others follow, which prune."""
+    return {k: v for k, v in options.items() if k != "pruning"}
+
+
 def _head_phase(epochs, learning_rate, options) -> Phase:
     # Adapters are the encoder's, which rests.
     adapters = ("lora_rank", "lora_alpha")
@@ -329,7 +336,7 @@ def _first_phase(epochs, learning_rate, augmentation, options) -> Phase:
     if augmentation is None:
         given = options.get("augmentation", augmentations.Augmentation())
         augmentation = augmentations.Augmentation(flip=given.flip)
-    options = {**options, "augmentation": augmentation}
+    options = {**_before_last(options), "augmentation": augmentation}
     return _head_phase(epochs, learning_rate, options)
 
 
