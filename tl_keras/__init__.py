@@ -12,6 +12,7 @@ __all__, __getattr__, __dir__ = lazy.names(
     {
         "PrefixCache": "tl_keras.training.prefix_settings",
         "build": "tl_keras.models",
+        "compression": "tl_keras.compression",
         "data": "tl_keras.data",
         "encoders": "tl_keras.encoders",
         "evaluate": "tl_keras.evaluation.metrics",

@@ -9,6 +9,7 @@ PUBLIC = {
     "tl_keras": (
         "PrefixCache",
         "build",
+        "compression",
         "data",
         "encoders",
         "evaluate",
@@ -21,6 +22,7 @@ PUBLIC = {
         "serving",
         "strategy",
     ),
+    "tl_keras.compression": ("SparsityReport", "sparsity"),
     "tl_keras.data": (
         "Augmentation",
         "Data",
@@ -52,6 +54,7 @@ PUBLIC = {
     "tl_keras.tuning": (
         "Phase",
         "Plan",
+        "Pruning",
         "lora",
         "plans",
         "starting_point_penalty",
