@@ -7,8 +7,8 @@ import tempfile
 
 import tensorflow as tf
 
-from tl_keras import cards
 from tl_keras import checks
+from tl_keras.serving import labels
 from tl_keras.serving import signatures
 
 # TensorFlow Serving reads versions as int64.
@@ -83,7 +83,7 @@ def export(
         ['cat', 'dog']
     """
     signatures.check(model)
-    names = _class_names(class_names, model)
+    names = labels.class_names(class_names, model)
     directory = _checked_directory(directory)
     served = _Served(model, names, keep_aspect_ratio)
     # Written beside the versions and renamed in one step: an error on the way
@@ -93,8 +93,8 @@ def export(
         tf.saved_model.save(served, beside, signatures=served.serve)
         extra = beside / "assets.extra"
         extra.mkdir()
-        labels = "".join(f"{name}\n" for name in names)
-        (extra / "labels.txt").write_text(labels, encoding="utf-8")
+        lines = labels.as_lines(names)
+        (extra / "labels.txt").write_text(lines, encoding="utf-8")
         beside.chmod(0o755)  # `mkdtemp` shuts out the server's user.
         return _rename_to_next_version(beside, directory)
     finally:
@@ -115,34 +115,6 @@ class _Served(tf.Module):
         self.serve = signatures.serving_function(
             model, class_names, keep_aspect_ratio
         )
-
-
-def _class_names(class_names, model) -> list[str]:
-    """The names to use, one per output of the model."""
-    num_classes = model.outputs[0].shape[1]
-    if class_names is None:
-        card = cards.of(model)
-        class_names = card.class_names if card else None
-    if class_names is None:
-        class_names = range(num_classes)
-    if isinstance(class_names, str):
-        raise TypeError(
-            f"`class_names` is one string. Got: {class_names!r}. Expected a "
-            "list of names, one per class."
-        )
-    names = [str(name) for name in class_names]
-    if len(names) != num_classes:
-        raise ValueError(
-            f"`class_names` does not fit the model. Got: {len(names)} names, "
-            f"{names[:5]}. Expected {num_classes}, one per output."
-        )
-    broken = [name for name in names if len(name.splitlines()) != 1]
-    if broken:
-        raise ValueError(
-            "A class name is empty or holds a line break. Got: "
-            f"{broken[0]!r}. Expected one line each, as in labels.txt."
-        )
-    return names
 
 
 def _checked_directory(directory) -> pathlib.Path:

@@ -23,7 +23,7 @@ def serving_function(model, class_names, keep_aspect_ratio: bool):
         a dict of `probabilities` and `class_names`.
     """
     are_logits = models.outputs_are_logits(model)
-    spec, prepare = _BY_KIND[_kind(model)](model, keep_aspect_ratio)
+    spec, prepare = _BY_KIND[kind(model)](model, keep_aspect_ratio)
 
     def serve(inputs):
         outputs = model(prepare(inputs), training=False)
@@ -84,7 +84,7 @@ def check(model):
         for tensors in (model.inputs, model.outputs)
     )
     is_classifier = len(outputs) == 1 and len(outputs[0]) == 2 and outputs[0][1]
-    if len(inputs) != 1 or not is_classifier or _kind(model) is None:
+    if len(inputs) != 1 or not is_classifier or kind(model) is None:
         raise ValueError(
             "The model is no classifier of images, texts or clips. Got inputs "
             f"of shape {inputs} and outputs of shape {outputs}. Expected one "
@@ -99,8 +99,15 @@ def check(model):
         )
 
 
-def _kind(model) -> str | None:
-    """What a model takes: by its card, else by its input."""
+def kind(model) -> str | None:
+    """What a model takes: by its card, else by its input.
+
+    Args:
+        model: A `keras.Model` with one input.
+
+    Returns:
+        "image", "text" or "audio", or None where its input does not tell.
+    """
     card = cards.of(model)
     if card is not None:
         return card.input_spec.kind
