@@ -51,19 +51,18 @@ class AccuracyLost(ValueError):
         self.agreements = tuple(agreements)
 
 
-def measure(model, path, predict, data) -> Agreement:
-    """Compares a file with its model.
+def measure(model, predictors, data) -> list[Agreement]:
+    """Compares files with the model that they were made of.
 
     Args:
         model: A classifier that `portable.check` accepts.
-        path: The file.
-        predict: From a NumPy batch of inputs to what the file answers,
-            float32 `[batch, num_classes]`.
+        predictors: From the path of a file to a function from a NumPy batch
+            of inputs to what it answers, float32 `[batch, num_classes]`.
         data: A finite `tf.data.Dataset` of batches of `(inputs, labels)`, the
-            labels whole numbers `[batch]`.
+            labels whole numbers `[batch]`. It is read once.
 
     Returns:
-        An `Agreement`.
+        An `Agreement` for each file.
 
     Raises:
         TypeError: If `data` is no `tf.data.Dataset`.
@@ -71,32 +70,38 @@ def measure(model, path, predict, data) -> Agreement:
             that do not fit the model.
     """
     _check(data, model)
-    path = pathlib.Path(path)
     expect = tf.function(
         portable.probabilities_of(model), reduce_retracing=True
     )
-    same, right, keras_right, differences = [], [], [], []
-    for inputs, labels in data:
-        expected = expect(inputs)["probabilities"].numpy()
-        answered = predict(inputs.numpy())
-        expected_class = expected.argmax(axis=1)
-        same.append(answered.argmax(axis=1) == expected_class)
-        right.append(answered.argmax(axis=1) == labels.numpy())
-        keras_right.append(expected_class == labels.numpy())
-        differences.append(np.abs(answered - expected).max())
-    if not same:
+    labels, expected, answered = [], [], {path: [] for path in predictors}
+    for inputs, batch_labels in data:
+        labels.append(batch_labels.numpy())
+        expected.append(expect(inputs)["probabilities"].numpy())
+        for path, predict in predictors.items():
+            answered[path].append(predict(inputs.numpy()))
+    if not labels:
         raise ValueError(
             "The dataset is empty. Got: no examples. Expected at least one to "
-            "judge the file by."
+            "judge a file by."
         )
+    labels, expected = np.concatenate(labels), np.concatenate(expected)
+    return [
+        _agreement(path, np.concatenate(probabilities), expected, labels)
+        for path, probabilities in answered.items()
+    ]
+
+
+def _agreement(path, answered, expected, labels):
+    path = pathlib.Path(path)
+    classes, keras_classes = answered.argmax(axis=1), expected.argmax(axis=1)
     return Agreement(
         path=path,
         size_bytes=path.stat().st_size,
-        num_examples=len(np.concatenate(same)),
-        same_class=float(np.concatenate(same).mean()),
-        accuracy=float(np.concatenate(right).mean()),
-        keras_accuracy=float(np.concatenate(keras_right).mean()),
-        largest_difference=float(max(differences)),
+        num_examples=len(labels),
+        same_class=float(np.mean(classes == keras_classes)),
+        accuracy=float(np.mean(classes == labels)),
+        keras_accuracy=float(np.mean(keras_classes == labels)),
+        largest_difference=float(np.abs(answered - expected).max()),
     )
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import warnings
 
 import tensorflow as tf
 
@@ -19,7 +20,6 @@ from tl_keras.serving import placing
 from tl_keras.serving import portable
 
 _LABELS = "labels.txt"
-_CALIBRATION_EXAMPLES = 200
 
 
 def export(
@@ -83,17 +83,19 @@ def export(
     judges = _judges(data)
     class_names = _names(class_names, model, data)
     with placing.folder_beside(pathlib.Path(folder).expanduser()) as beside:
-        agreements = []
-        for form in forms:
-            path = convert(
+        paths = [
+            convert(
                 model,
                 beside / f"{form}.tflite",
                 form=form,
                 class_names=class_names,
-                calibration=_calibration(data),
+                calibration=calibration_batches(data),
                 provenance={"data": data.name, "fingerprint": data.fingerprint},
             )
-            agreements.append(compare(model, path, judges))
+            for form in forms
+        ]
+        predictors = {path: predictor(path) for path in paths}
+        agreements = agreement.measure(model, predictors, judges)
         agreement.check_drops(agreements, max_accuracy_drop)
         return [_in_place(one, beside.parent) for one in agreements]
 
@@ -144,7 +146,8 @@ def convert(
             default those that `fit` left in the model, else "0", "1", ...
         calibration: For "int8": an iterable of batches of inputs `[batch,
             ...]`, raw as the model takes them, such as a `tf.data.Dataset`.
-            Training examples of all classes; a hundred or two are enough.
+            Training examples of all classes, a hundred or two, such as
+            `calibration_batches(data)`.
         provenance: A dict that JSON can hold, to be kept in the file.
 
     Returns:
@@ -183,6 +186,29 @@ def convert(
     return path
 
 
+def calibration_batches(data, num_examples: int = 200):
+    """Training inputs from which "int8" learns the ranges of activations.
+
+    Args:
+        data: A `tl_keras.data.Data`.
+        num_examples: How many; all where there are fewer.
+
+    Returns:
+        A `tf.data.Dataset` of batches of inputs, unaugmented, the first
+        examples of the first epoch: classes are mixed, and every call gives
+        the same.
+
+    Example:
+        >>> import tl_keras
+        >>> data = tl_keras.data.load("digits", image_size=8, batch_size=150)
+        >>> [len(batch) for batch in calibration_batches(data)]
+        [150, 50]
+    """
+    checks.integer(num_examples, name="num_examples", low=1)
+    inputs = data.train_epochs().map(lambda inputs, labels: inputs)
+    return inputs.unbatch().take(num_examples).batch(data.batch_size)
+
+
 def compare(model, path, data) -> agreement.Agreement:
     """Runs a LiteRT file and its Keras model on the same examples.
 
@@ -201,7 +227,8 @@ def compare(model, path, data) -> agreement.Agreement:
         ValueError: If its elements are of another form or do not fit.
     """
     portable.check(model)
-    return agreement.measure(model, path, predictor(path), data)
+    [one] = agreement.measure(model, {path: predictor(path)}, data)
+    return one
 
 
 def predictor(path):
@@ -217,8 +244,11 @@ def predictor(path):
     Raises:
         FileNotFoundError: If there is no such file.
     """
-    path = _existing(path)
-    interpreter = tf.lite.Interpreter(str(path), num_threads=os.cpu_count())
+    path = placing.existing(path)
+    with warnings.catch_warnings():
+        # It was to leave TensorFlow with version 2.20, and is in 2.21.
+        warnings.filterwarnings("ignore", ".*tf.lite.Interpreter", UserWarning)
+        interpreter = tf.lite.Interpreter(str(path), num_threads=os.cpu_count())
     runner = interpreter.get_signature_runner()
     [(name, details)] = runner.get_input_details().items()
 
@@ -239,7 +269,7 @@ def read_labels(path) -> list[str]:
         FileNotFoundError: If there is no such file.
         ValueError: If it carries no labels.
     """
-    return attachments.read(_existing(path), _LABELS).splitlines()
+    return attachments.read(placing.existing(path), _LABELS).splitlines()
 
 
 def read_description(path) -> dict:
@@ -256,7 +286,9 @@ def read_description(path) -> dict:
         FileNotFoundError: If there is no such file.
         ValueError: If it carries no description.
     """
-    return json.loads(attachments.read(_existing(path), description.FILE))
+    return json.loads(
+        attachments.read(placing.existing(path), description.FILE)
+    )
 
 
 def _judges(data):
@@ -278,25 +310,7 @@ def _names(class_names, model, data):
     )
 
 
-def _calibration(data):
-    """Batches of training examples, as the first epoch mixes them."""
-    inputs = data.train_epochs().map(lambda inputs, labels: inputs)
-    examples = inputs.unbatch().take(_CALIBRATION_EXAMPLES)
-    return examples.batch(data.batch_size)
-
-
 def _in_place(one, folder):
     path = folder / one.path.name
     os.replace(one.path, path)
     return dataclasses.replace(one, path=path)
-
-
-def _existing(path) -> pathlib.Path:
-    checks.instance(path, (str, os.PathLike), name="path")
-    path = pathlib.Path(path).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no file {str(path)!r}. `tl_keras.serving.litert.convert("
-            "model, path)` writes one."
-        )
-    return path

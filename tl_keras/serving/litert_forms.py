@@ -1,6 +1,7 @@
 """The forms of a LiteRT file: how its weights and its arithmetic are kept."""
 
 import functools
+import re
 
 import numpy as np
 import tensorflow as tf
@@ -29,7 +30,7 @@ def content(model, form: str, calibration) -> bytes:
             does not fit the model, or if LiteRT lacks an operation.
     """
     checks.one_of(form, FORMS, name="form")
-    return FORMS[form](model, calibration)
+    return FORMS[form](portable.in_float32(model), calibration)
 
 
 def _float32(model, calibration):
@@ -92,8 +93,8 @@ def _examples(model, calibration):
         raise ValueError(
             "`calibration` is missing. Got: form 'int8', for which LiteRT has "
             "to know the range of each activation. Expected batches of "
-            "training inputs, e.g. `data.train.take(4).map(lambda inputs, "
-            "labels: inputs)`."
+            "training inputs, e.g. `calibration=litert.calibration_batches("
+            "data)`."
         )
     expected = tuple(model.inputs[0].shape[1:])
     batches = []
@@ -132,10 +133,18 @@ def _converted(converter):
         if type(error).__name__ != "ConverterError":
             raise
         raise ValueError(
-            "LiteRT lacks an operation of this model. Got from its converter: "
-            f"{error}\nExpected TensorFlow Lite's own operations only; serve "
-            "the SavedModel that `tl_keras.serving.export` writes."
+            "LiteRT cannot run this model. Its converter says: "
+            f"{_told_by(error)}. Expected TensorFlow Lite's own operations "
+            "only; serve the SavedModel that `tl_keras.serving.export` writes."
         ) from error
+
+
+def _told_by(error) -> str:
+    """What the converter says, without the pages of a graph's listing."""
+    missing = re.findall(r"'tf\.(\w+)' op is neither", str(error))
+    if missing:
+        return f"there is no operation {', '.join(sorted(set(missing)))}"
+    return str(error).split("\n", 1)[0]
 
 
 FORMS = {

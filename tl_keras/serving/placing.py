@@ -32,6 +32,25 @@ def checked(path, suffix: str) -> pathlib.Path:
     return path
 
 
+def existing(path) -> pathlib.Path:
+    """The path of a file to read, if there is one.
+
+    Args:
+        path: What the user gave.
+
+    Raises:
+        TypeError: If it is no path.
+        FileNotFoundError: If there is no such file.
+    """
+    checks.instance(path, (str, os.PathLike), name="path")
+    path = pathlib.Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no file {str(path)!r}. Expected one that was exported."
+        )
+    return path
+
+
 @contextlib.contextmanager
 def folder_beside(folder):
     """A new hidden folder inside of `folder`, removed when this is closed.

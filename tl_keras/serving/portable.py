@@ -6,8 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_keras import cards
+from tl_keras import graph
 from tl_keras import models
 from tl_keras.serving import signatures
+
+_HALF = ("bfloat16", "float16")
 
 
 class Portable(tf.Module):
@@ -65,6 +69,33 @@ def check(model):
             "the batch only; load the encoder with `image_size=`, or the "
             "clips with `seconds=`."
         )
+
+
+def in_float32(model):
+    """A model that computes in float32: the same, or a copy.
+
+    Other runtimes lack most operations in bfloat16 and float16, in which a
+    model with a mixed dtype policy computes; its weights are float32.
+
+    Args:
+        model: A classifier that `check` accepts.
+    """
+    layers = graph.layers_within(model)
+    if all(layer.compute_dtype not in _HALF for layer in layers):
+        return model
+
+    def copy_of(layer):
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Layer):
+            config["dtype"] = "float32"
+        return layer.__class__.from_config(config)
+
+    copied = keras.models.clone_model(
+        model, clone_function=copy_of, recursive=True
+    )
+    copied.set_weights(model.get_weights())
+    cards.attach(copied, cards.of(model))
+    return copied
 
 
 def probabilities_of(model, network=None):

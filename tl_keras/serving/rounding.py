@@ -52,8 +52,8 @@ def shifts(model, inputs) -> list:
         >>> # One step of the grid is 1.27 / 127; 0.004 is rounded to 0.
         >>> layer.set_weights([np.array([[1.27], [0.004]], "float32")])
         >>> [shift] = shifts(model, np.array([[1.0, 10.0]], "float32"))
-        >>> shift.round(3).tolist()
-        [-0.04]
+        >>> round(float(shift[0]), 3)
+        -0.04
 
     Reference:
         Nagel, van Baalen, Blankevoort and Welling, "Data-Free Quantization
