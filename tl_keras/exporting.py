@@ -81,6 +81,7 @@ def export(
     config = workdirs.read_config(workdir)
     folder = workdirs.make(workdir)
     model = models.load_model(folder.model, trust_modules=trust_modules)
+    provenance = _provenance(folder)
     exported = []
     if "saved_model" in to:
         path = savedmodel.export(
@@ -88,14 +89,14 @@ def export(
             folder.export / name,
             keep_aspect_ratio=config.data.keep_aspect_ratio,
             classify=classify,
-            provenance=_provenance(folder),
+            provenance=provenance,
             check=check,
         )
         exported.append(Exported(path, _checked(path)))
     if "litert" in to:
         data = _data(config, model, data_dir)
         exported += [
-            Exported(one.path, str(one))
+            Exported(one.path, _agreement(one))
             for one in litert.export(
                 model,
                 folder.export / "litert",
@@ -105,8 +106,14 @@ def export(
             )
         ]
     if "onnx" in to:
-        path = onnx.export(model, folder.export / "onnx" / "model.onnx")
-        exported.append(Exported(path, str(path)))
+        path = onnx.export(
+            model,
+            folder.export / "onnx" / "model.onnx",
+            provenance=provenance,
+        )
+        exported.append(
+            Exported(path, f"{path}: ONNX Runtime answers as the model does")
+        )
     return exported
 
 
@@ -130,6 +137,14 @@ def _provenance(folder):
 def _checked(path) -> str:
     checked = self_check.read(path)
     return f"{path}: not checked" if checked is None else str(checked)
+
+
+def _agreement(one) -> str:
+    return (
+        f"{one.path}: {one.size_bytes:,} bytes, accuracy {one.accuracy:.4f} "
+        f"where the model has {one.keras_accuracy:.4f} ({one.num_examples} "
+        f"examples, {one.same_class:.1%} classified alike)"
+    )
 
 
 def _data(config, model, data_dir):

@@ -222,7 +222,7 @@ class FilesTest(absltest.TestCase):
         )
 
     def test_refuses_provenance_that_is_not_for_json(self):
-        with self.assertRaisesRegex(TypeError, "not for JSON"):
+        with self.assertRaisesRegex(TypeError, "JSON cannot"):
             savedmodel.export(
                 small_model(), self.directory, provenance={"a": object()}
             )

@@ -1,19 +1,13 @@
 """The files beside a SavedModel: what it is, and how to serve it."""
 
 import datetime
-import importlib.metadata
 import json
 import os
 import pathlib
-import platform
 import tempfile
 
-import tl_keras
-from tl_keras import cards
-from tl_keras import input_specs
+from tl_keras.serving import description
 
-CARD = "tl_keras.json"
-_PACKAGES = ("tensorflow", "keras", "tensorflow-hub")
 _CONFIG = """\
 model_config_list {{
   config {{
@@ -32,27 +26,19 @@ num_batch_threads { value: 4 }
 """
 
 
-def write_card(model, class_names, requests, provenance, folder):
+def write_card(about: str, class_names, requests, folder: pathlib.Path):
     """Writes `tl_keras.json`: what the model is and where it came from.
 
     Args:
-        model: The model that is served.
-        class_names: Names of its classes.
-        requests: Its golden requests, one a signature.
-        provenance: Dict for JSON of what the caller knows: data, scores.
+        about: What `description.as_json` says.
+        class_names: Names of the classes.
+        requests: The golden requests, one a signature.
         folder: Where the file is made, the version's `assets.extra`.
     """
-    card = cards.of(model)
     now = datetime.datetime.now(datetime.UTC)
     content = {
         "created": now.isoformat(timespec="seconds"),
-        "versions": {
-            "tl_keras": tl_keras.__version__,
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in _PACKAGES},
-        },
-        "encoder": card.encoder if card else None,
-        "input": input_specs.as_dict(card.input_spec) if card else None,
+        **json.loads(about),
         "class_names": class_names,
         "signatures": {
             request.signature: {
@@ -61,10 +47,9 @@ def write_card(model, class_names, requests, provenance, folder):
             }
             for request in requests
         },
-        "provenance": provenance,
     }
     text = json.dumps(content, indent=2, ensure_ascii=False)
-    (folder / CARD).write_text(text + "\n", encoding="utf-8")
+    (folder / description.FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def write_how_to_serve(name, request, class_names, directory: pathlib.Path):

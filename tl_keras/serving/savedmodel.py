@@ -1,6 +1,5 @@
 """A classifier as a versioned SavedModel for TensorFlow Serving."""
 
-import json
 import os
 import pathlib
 import shutil
@@ -9,13 +8,14 @@ import tempfile
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tl_keras import cards
 from tl_keras import checks
 from tl_keras import graph
 from tl_keras.serving import bundle
+from tl_keras.serving import description
 from tl_keras.serving import golden
 from tl_keras.serving import golden_requests
 from tl_keras.serving import inputs as served_inputs
+from tl_keras.serving import labels
 from tl_keras.serving import self_check
 from tl_keras.serving import signatures
 from tl_keras.serving import warmup
@@ -133,8 +133,8 @@ def export(
         https://www.tensorflow.org/tfx/guide/serving
     """
     signatures.check(model)
-    names = _class_names(class_names, model)
-    _check_provenance(provenance)
+    names = labels.class_names(class_names, model)
+    about = description.as_json(model, "saved_model", provenance)
     directory = _checked_directory(directory)
     inputs = served_inputs.of(model, keep_aspect_ratio)
     # Written beside the versions and renamed in one step: an error on the way
@@ -148,7 +148,7 @@ def export(
         shutil.copyfile(beside / "assets" / _LABELS, extra / _LABELS)
         golden.write(requests, extra, _tolerance(model))
         warmup.write(requests, directory.name, extra)
-        bundle.write_card(model, names, requests, provenance, extra)
+        bundle.write_card(about, names, requests, extra)
         if check:
             self_check.write(self_check.check(beside), extra)
         bundle.write_how_to_serve(directory.name, requests[0], names, directory)
@@ -161,10 +161,9 @@ def export(
 def _save(model, names, inputs, classify, folder):
     """Writes the SavedModel itself."""
     with tempfile.TemporaryDirectory() as scratch:
-        labels = pathlib.Path(scratch) / _LABELS
-        lines = "".join(f"{name}\n" for name in names)
-        labels.write_text(lines, encoding="utf-8")
-        served = _Served(model, labels, inputs, classify)
+        lines = pathlib.Path(scratch) / _LABELS
+        lines.write_text(labels.as_lines(names), encoding="utf-8")
+        served = _Served(model, lines, inputs, classify)
         tf.saved_model.save(served, folder, signatures=served.functions)
     if classify:
         _set_method(folder, signatures.CLASSIFY, _CLASSIFY_METHOD)
@@ -177,18 +176,18 @@ class _Served(tf.Module):
     several roads, and each would be written to the file.
     """
 
-    def __init__(self, model, labels, inputs, classify):
+    def __init__(self, model, lines, inputs, classify):
         super().__init__()
         self.model_variables = [v.value for v in model.variables]
         self.resources = signatures.resources(model)
-        lines = tf.lookup.TextFileInitializer(
-            str(labels),
+        numbered = tf.lookup.TextFileInitializer(
+            str(lines),
             key_dtype=tf.int64,
             key_index=tf.lookup.TextFileIndex.LINE_NUMBER,
             value_dtype=tf.string,
             value_index=tf.lookup.TextFileIndex.WHOLE_LINE,
         )
-        self.names = tf.lookup.StaticHashTable(lines, default_value="")
+        self.names = tf.lookup.StaticHashTable(numbered, default_value="")
         self.functions = signatures.functions(
             model, self.names, inputs, classify=classify
         )
@@ -214,44 +213,6 @@ def _tolerance(model) -> float:
     if dtypes & {"bfloat16", "float16"}:
         return golden.MIXED_TOLERANCE
     return golden.RELATIVE_TOLERANCE
-
-
-def _class_names(class_names, model) -> list[str]:
-    """The names to use, one per output of the model."""
-    num_classes = model.outputs[0].shape[1]
-    if class_names is None:
-        card = cards.of(model)
-        class_names = card.class_names if card else None
-    if class_names is None:
-        class_names = range(num_classes)
-    if isinstance(class_names, str):
-        raise TypeError(
-            f"`class_names` is one string. Got: {class_names!r}. Expected a "
-            "list of names, one per class."
-        )
-    names = [str(name) for name in class_names]
-    if len(names) != num_classes:
-        raise ValueError(
-            f"`class_names` does not fit the model. Got: {len(names)} names, "
-            f"{names[:5]}. Expected {num_classes}, one per output."
-        )
-    broken = [name for name in names if len(name.splitlines()) != 1]
-    if broken:
-        raise ValueError(
-            "A class name is empty or holds a line break. Got: "
-            f"{broken[0]!r}. Expected one line each, as in labels.txt."
-        )
-    return names
-
-
-def _check_provenance(provenance):
-    try:
-        json.dumps(provenance)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"`provenance` is not for JSON: {error}. Got: {provenance!r}. "
-            "Expected a dict of strings, numbers, lists and dicts."
-        ) from error
 
 
 def _checked_directory(directory) -> pathlib.Path:
