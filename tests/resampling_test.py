@@ -124,6 +124,46 @@ class ResampleTest(parameterized.TestCase):
         )
 
 
+class AnyRateTest(parameterized.TestCase):
+    """At a rate that is known only when it runs."""
+
+    @parameterized.parameters(*RATES, (12345, 16000))
+    def test_gives_what_scipy_gives(self, from_rate, to_rate):
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec([2, None]),
+                tf.TensorSpec([], tf.int32),
+            ]
+        )
+        def resample(waveforms, rate):
+            return resampling.resample_any(waveforms, rate, to_rate)
+
+        for samples in (1, 441, 3000):
+            waveforms = random_waveforms(2, samples)
+            np.testing.assert_allclose(
+                resample(waveforms, from_rate),
+                expected(waveforms, from_rate, to_rate),
+                atol=1e-5,
+            )
+        empty = resample(random_waveforms(2, 0), from_rate)
+        self.assertEqual(empty.shape, (2, 0))
+
+    @parameterized.parameters(0, -1, 2**31 - 1, 999983)
+    def test_rates_without_a_simple_ratio(self, rate):
+        with self.assertRaisesRegex(
+            tf.errors.InvalidArgumentError, f"no simple ratio.*{rate} Hz"
+        ):
+            resampling.resample_any(tf.zeros([1, 9]), rate, 16000)
+
+    def test_large_filters_do_not_end_the_process(self):
+        waveforms = random_waveforms(2, 3000)
+        np.testing.assert_allclose(
+            resampling.resample(waveforms, 12345, 16000),
+            expected(waveforms, 12345, 16000),
+            atol=1e-5,
+        )
+
+
 class ErrorsTest(parameterized.TestCase):
     @parameterized.parameters((0, 8000), (8000, -1))
     def test_a_rate_below_one(self, from_rate, to_rate):

@@ -41,6 +41,9 @@ class AnswersAtOnceTest(parameterized.TestCase):
         (["evaluate"], 2),
         (["predict", "--workdir=x"], 2),
         (["predict", "image.png"], 2),
+        (["export", "--help"], 0),
+        (["export"], 2),
+        (["export", "--check=x", "--workdir=y"], 2),
         (["finetune"], 1),
         (["finetune", "--plan=ful", "--workdir=x"], 1),
         (["finetune", "--set=sead=1", "--workdir=x"], 1),
@@ -173,6 +176,28 @@ class WholeWayTest(absltest.TestCase):
         self.assertEqual(shown.returncode, 0, shown.stderr)
         self.assertRegex(shown.stdout, r"seven\.png\t\d\t[01]\.\d{4}\n")
         self.assertStartsWith(table.read_text(), "input,class,probability,0,1,")
+
+    def test_export_shows_what_it_wrote_and_a_check_repeats_it(self):
+        shown = tl_keras(
+            "export", f"--workdir={self.workdir}", "--to=saved_model,onnx"
+        )
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        version = self.workdir / "export" / "model" / "2"
+        self.assertIn(f"{version}: 3 requests, answered alike", shown.stdout)
+        self.assertIn("model.onnx", shown.stdout)
+        again = tl_keras("export", f"--check={version}")
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertIn("without Keras", again.stdout)
+
+    def test_export_words_its_errors(self):
+        for flag, message in (
+            (f"--check={self.folder}", "no SavedModel"),
+            (f"--workdir={self.folder}", "no finished run"),
+        ):
+            shown = tl_keras("export", flag)
+            self.assertEqual(shown.returncode, 1)
+            self.assertIn(message, shown.stderr)
+            self.assertNotIn("Traceback", shown.stderr)
 
     def test_doctor_shows_a_page(self):
         shown = tl_keras("doctor", f"--data_dir={self.folder}")
