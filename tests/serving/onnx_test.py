@@ -51,6 +51,22 @@ def _softmax(logits):
     return odds / odds.sum(axis=1, keepdims=True)
 
 
+def _normalization():
+    return keras.layers.Normalization(mean=[1, 2, 3], variance=[4, 5, 6])
+
+
+class _Attention(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.attention = keras.layers.MultiHeadAttention(2, 4)
+
+    def build(self, shape):
+        self.attention.build(shape, shape)
+
+    def call(self, images):
+        return self.attention(images, images)
+
+
 class _InFolder(parameterized.TestCase):
     def setUp(self):
         super().setUp()
@@ -125,6 +141,43 @@ class ExportTest(_InFolder):
             _softmax(model(images)),
             atol=0.05,
         )
+
+    @parameterized.named_parameters(
+        # What a function captures is no input of the file.
+        ("Normalization", lambda: _normalization()),
+        # Keras compiles a convolution in groups by XLA.
+        ("groups", lambda: keras.layers.Conv2D(6, 3, groups=3)),
+        ("gelu", lambda: keras.layers.Activation("gelu")),
+        ("attention", lambda: _Attention()),
+    )
+    def test_answers_as_a_model_with(self, layer):
+        keras.utils.set_random_seed(0)
+        layers = [
+            keras.Input((16, 16, 3)),
+            keras.layers.Rescaling(1 / 64, -2.0),
+            layer(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
+        model = keras.Sequential(layers)
+        onnx.export(model, self.path)
+        [taken] = self._session().get_inputs()
+        self.assertEqual(taken.name, "images")
+        np.testing.assert_allclose(
+            onnx.predictor(self.path)(_images()),
+            _softmax(model(_images())),
+            rtol=1e-4,
+            atol=1e-6,
+        )
+
+    def test_an_operation_that_onnx_lacks_is_told(self):
+        inputs = keras.Input((16, 16, 3))
+        pooled = keras.layers.GlobalAveragePooling2D()(inputs)
+        strange = keras.layers.Lambda(tf.math.digamma)(pooled)
+        model = keras.Model(inputs, keras.layers.Dense(3)(strange))
+        with self.assertRaisesRegex(ValueError, "ONNX lacks.*Digamma.*Saved"):
+            onnx.export(model, self.path)
+        self.assertFalse(self.path.exists())
 
     def test_the_metadata_hold_labels_and_where_it_comes_from(self):
         names = ["cat", "dog", "hibou à l'œil"]

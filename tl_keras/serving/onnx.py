@@ -13,6 +13,7 @@ from tl_keras import checks
 from tl_keras.serving import agreement
 from tl_keras.serving import description
 from tl_keras.serving import labels
+from tl_keras.serving import onnx_graph
 from tl_keras.serving import placing
 from tl_keras.serving import portable
 
@@ -175,16 +176,28 @@ def read_description(path) -> dict:
 def _converted(whole, opset, texts) -> bytes:
     """The function as ONNX, with texts in its metadata."""
     onnx, tf2onnx = _imported("onnx"), _imported("tf2onnx")
+    function = onnx_graph.plain(whole)
     # tf2onnx 1.17 calls `np.product`, which NumPy 2 dropped, for models that
     # are split over several files; nothing on this road does.
     proto, _ = tf2onnx.convert.from_function(
-        whole.function, whole.function.input_signature, opset=opset
+        function,
+        function.input_signature,
+        opset=opset,
+        custom_op_handlers=onnx_graph.HANDLERS,
     )
     for one in (*proto.graph.input, *proto.graph.output):
         # By default every free dimension has a number of its own.
         one.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.helper.set_model_props(proto, texts)
-    onnx.checker.check_model(proto)
+    try:
+        onnx.checker.check_model(proto)
+    except onnx.checker.ValidationError as error:
+        raise ValueError(
+            "ONNX lacks an operation of this model. Got from its checker: "
+            f"{str(error).splitlines()[0]}. Expected operations that tf2onnx "
+            "knows; serve the SavedModel that `tl_keras.serving.export` "
+            "writes."
+        ) from error
     return proto.SerializeToString()
 
 
