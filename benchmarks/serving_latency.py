@@ -25,6 +25,7 @@ import numpy as np
 import tensorflow as tf
 from absl import app
 from absl import flags
+from absl import logging
 
 import tl_keras
 
@@ -44,6 +45,8 @@ _WARMUP_ROUNDS = 5
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments. Got: {argv[1:]}.")
+    # Of each captured variable, TensorFlow would print a line.
+    logging.set_verbosity(logging.ERROR)
     model = network()
     with tempfile.TemporaryDirectory() as directory:
         path = tl_keras.serving.export(model, directory, check=False)
