@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from unittest import mock
 
 import keras
@@ -348,6 +349,14 @@ class ExportTest(parameterized.TestCase):
             with self.assertRaises(type(error)):
                 _export(_model(), self.directory)
         self.assertEqual(self._entries(), ["1"])
+
+    def test_removes_what_an_export_left_that_was_killed_long_ago(self):
+        for name in (".export-old", ".export-new"):
+            (self.directory / name / "variables").mkdir(parents=True)
+        day_before = time.time() - 90_000
+        os.utime(self.directory / ".export-old", (day_before, day_before))
+        _export(_model(), self.directory)
+        self.assertEqual(self._entries(), [".export-new", "1"])
 
     def test_refuses_a_file_in_place_of_the_directory(self):
         self.directory.write_text("")

@@ -55,7 +55,7 @@ def write_card(about: str, class_names, requests, folder: pathlib.Path):
 def write_how_to_serve(name, request, class_names, directory: pathlib.Path):
     """Writes `models.config`, `batching_parameters.txt` and `SERVING.md`.
 
-    A file that is there already stays: its owner may have changed it.
+    A config that is there already stays: its owner may have changed it.
 
     Args:
         name: Of the model, the last part of `directory`.
@@ -66,11 +66,12 @@ def write_how_to_serve(name, request, class_names, directory: pathlib.Path):
     contents = {
         "models.config": _CONFIG.format(name=name),
         "batching_parameters.txt": _BATCHING,
-        "SERVING.md": _serving_md(name, request, class_names),
     }
     for file, content in contents.items():
         if not (directory / file).exists():
             _write(directory / file, content)
+    page = _serving_md(name, request, class_names)
+    _write(directory / "SERVING.md", page)
 
 
 def _write(path, content):

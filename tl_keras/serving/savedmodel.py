@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import time
 
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
@@ -23,6 +24,8 @@ from tl_keras.serving import warmup
 # TensorFlow Serving reads versions as int64.
 _LAST_VERSION = 2**63 - 1
 _LABELS = "labels.txt"
+_BESIDE = ".export-"
+_DAY_SECONDS = 86_400
 _CLASSIFY_METHOD = "tensorflow/serving/classify"
 
 
@@ -72,8 +75,8 @@ def export(
     `golden.json`, a made-up request for each signature with the trained
     model's answer; records for the server's warmup; `tl_keras.json`, what the
     model is and what it came from; and `check.json`, who loaded it when it was
-    checked. Beside the versions are `SERVING.md`,
-    `models.config` and `batching_parameters.txt`, unless they are there.
+    checked. Beside the versions is `SERVING.md`, and
+    unless they are there, `models.config` and `batching_parameters.txt`.
 
     Whoever loads the SavedModel needs TensorFlow, and neither Keras nor
     tl_keras. Each variable is stored once (`model.export` stores it twice).
@@ -236,7 +239,8 @@ def _folder_beside(directory: pathlib.Path) -> pathlib.Path:
     """A new hidden folder in `directory`, on the versions' file system."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        return pathlib.Path(tempfile.mkdtemp(dir=directory, prefix=".export-"))
+        _clear_leftovers(directory)
+        return pathlib.Path(tempfile.mkdtemp(dir=directory, prefix=_BESIDE))
     except OSError as error:
         raise type(error)(
             error.errno,
@@ -244,6 +248,20 @@ def _folder_beside(directory: pathlib.Path) -> pathlib.Path:
             "another folder, or change its permissions. Got",
             str(directory),
         ) from error
+
+
+def _clear_leftovers(directory: pathlib.Path):
+    """Removes what exports left that were killed more than a day ago."""
+    for leftover in directory.glob(f"{_BESIDE}*"):
+        try:
+            if time.time() - leftover.stat().st_mtime < _DAY_SECONDS:
+                continue  # Another export may be at work.
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
+        except FileNotFoundError:
+            continue  # Another export has removed it.
 
 
 def _rename_to_next_version(beside, directory) -> pathlib.Path:
