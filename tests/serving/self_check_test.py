@@ -180,7 +180,9 @@ class CheckTest(absltest.TestCase):
                 return inputs + tf.random.normal(tf.shape(inputs))
 
         inputs = keras.Input((12, 12, 3))
-        noisy = Noise()(keras.layers.Flatten()(inputs))
+        # Scaled, so that no class is certain whatever the noise.
+        scaled = keras.layers.Rescaling(1 / 2550)(inputs)
+        noisy = Noise()(keras.layers.Flatten()(scaled))
         model = keras.Model(inputs, keras.layers.Dense(3)(noisy))
         with self.assertRaisesRegex(self_check.CheckError, "random numbers"):
             savedmodel.export(model, self.folder / "pets")
