@@ -11,6 +11,7 @@ import numpy as np
 
 from tl_keras import caches
 
+_TASKS = 4096
 _DIGEST_BYTES = 16
 # A file may change again within one tick of its file system's clock, with the
 # same size and time. Files changed this recently are not remembered.
@@ -96,10 +97,14 @@ def of_files(paths) -> np.ndarray:
         return np.zeros([0, _DIGEST_BYTES], np.uint8)
     remembered_at = _memory_file(os.path.commonpath(paths))
     remembered = _read_memory(remembered_at)
+    entries = []
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        entries = list(
-            pool.map(lambda path: _entry(path, remembered.get(path)), paths)
-        )
+        # A task takes a kilobyte, and all are made before the first one ends.
+        for start in range(0, len(paths), _TASKS):
+            some = paths[start : start + _TASKS]
+            entries += pool.map(
+                lambda path: _entry(path, remembered.get(path)), some
+            )
     now = dict(zip(paths, entries, strict=True))
     if any(remembered.get(path) != entry for path, entry in now.items()):
         latest = time.time_ns() - int(_SETTLED_AFTER_SECONDS * 1e9)
