@@ -76,7 +76,7 @@ def main(argv):
     if common.TRUST_MODULES.value:
         overrides.append("encoder.options.trust_modules=true")
     config = configs.load(CONFIG.value, overrides + SET.value)
-    workdirs.make(config.workdir).check(overwrite=OVERWRITE.value)
+    workdirs.make(config.workdir).goes_on(config, overwrite=OVERWRITE.value)
     # TensorFlow takes seconds to import, and a wrong flag needs none of it.
     from tl_keras import runs
 

@@ -5,9 +5,9 @@ import time
 
 import numpy as np
 
+from tl_keras import differences
 from tl_keras.training import background
 from tl_keras.training import callback_states
-from tl_keras.training import run_identity
 from tl_keras.training import termination as terminations
 
 
@@ -205,7 +205,9 @@ class Keeper:
                 self._folder.clear()
 
     def _check(self, identity):
-        lines = run_identity.differences(identity, self._identity)
+        lines = differences.lines(
+            identity, self._identity, where="in the checkpoint"
+        )
         if lines:
             raise ValueError(
                 f"The checkpoints in {str(self._folder.path)!r} are of another "

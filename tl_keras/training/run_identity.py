@@ -12,7 +12,6 @@ from tl_keras.training import graph_fingerprint
 
 # Raised where checkpoints of an earlier version could not be gone on from.
 _FORMAT = 1
-_MOST_SHOWN = 10
 
 
 def of(
@@ -70,33 +69,6 @@ def of(
     }
 
 
-def differences(earlier: dict, now: dict) -> list[str]:
-    """How two identities differ, a line for each field.
-
-    Args:
-        earlier: What `of` gave for the checkpoint.
-        now: What it gives now.
-
-    Example:
-        >>> differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2})
-        ['a.b: 1 in the checkpoint, 3 now']
-    """
-    earlier, now = _flat(earlier), _flat(now)
-    lines = [
-        f"{name}: {earlier.get(name, 'nothing')} in the checkpoint, "
-        f"{now.get(name, 'nothing')} now"
-        for name in dict.fromkeys([*earlier, *now])
-        if earlier.get(name, _NOTHING) != now.get(name, _NOTHING)
-    ]
-    if len(lines) > _MOST_SHOWN:
-        more = len(lines) - _MOST_SHOWN
-        lines = [*lines[:_MOST_SHOWN], f"and {more} more"]
-    return lines
-
-
-_NOTHING = object()
-
-
 def _of_data(feed) -> dict:
     if not hasattr(feed, "data"):
         return {
@@ -148,13 +120,3 @@ def _config_of(value):
     # Keras writes none down where an argument is, say, an array.
     except (NotImplementedError, TypeError, KeyError, ValueError):
         return None
-
-
-def _flat(fields: dict, prefix: str = "") -> dict:
-    flat = {}
-    for name, value in fields.items():
-        if isinstance(value, dict) and value:
-            flat.update(_flat(value, f"{prefix}{name}."))
-        else:
-            flat[prefix + name] = value
-    return flat
