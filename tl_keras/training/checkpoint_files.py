@@ -65,6 +65,8 @@ class CheckpointFolder:
         part = self._file(number).with_suffix(".part")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            for left in self.path.glob("*.part"):
+                left.unlink(missing_ok=True)  # By a process that was killed.
             _write_durably(part, _blocks(content, arrays))
             os.replace(part, self._file(number))
             _sync_folder(self.path)

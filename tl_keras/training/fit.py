@@ -266,7 +266,7 @@ def fit(
                 prefix_cache=prefix_cache,
             ),
             model,
-            [rows, best, *callbacks],
+            [rows, best, *training.callbacks],
             training.starting_point,
             [phase.name for phase in plan.phases],
             termination,

@@ -102,6 +102,14 @@ class Keeper:
             self.restore()
         self._say(self._where())
 
+    def wait(self):
+        """Waits until the checkpoint before is on disk.
+
+        Raises:
+            OSError: If it could not be written.
+        """
+        self._background.join()
+
     def restore(self):
         """Puts back the model and the callbacks of the whole `fit`."""
         assign(self.network, self._content["network"])
@@ -141,6 +149,8 @@ class Keeper:
     def write(self, under_way=None, steps: int = 0):
         """Copies the state, and has it written in the background.
 
+        What an earlier process left is forgotten.
+
         Args:
             under_way: What belongs to the phase under way, or None between
                 phases.
@@ -151,6 +161,9 @@ class Keeper:
         """
         if not self.writes:
             return
+        # Two copies of the state in memory would be one too many.
+        self.wait()
+        self._content = None
         content = {
             "identity": self._identity,
             "results": list(self.results),
@@ -176,7 +189,7 @@ class Keeper:
 
     def stop(self):
         """Ends the program after SIGTERM, when all is on disk."""
-        self._background.join()
+        self.wait()
         raise terminations.TerminatedError
 
     def __enter__(self):
@@ -187,7 +200,7 @@ class Keeper:
         self.termination.waits = True
         try:
             self._background.join()
-        except OSError:
+        except Exception:
             if kind is None:
                 raise  # Else what went wrong first is told.
         is_asked = self.termination.asked
@@ -222,14 +235,16 @@ class Keeper:
         if len(self.results) == len(self._phase_names):
             return "Every phase is done already."
         phase = self._phase_names[len(self.results)]
-        epoch, step = 0, 0
-        if self.under_way is not None:
-            if self.under_way["is_over"]:
-                return f"Going on at the end of phase {phase!r}."
-            epoch, step = self.under_way["epoch"], self.under_way["step"]
-        return (
-            f"Going on in phase {phase!r}, epoch {epoch + 1}, step {step + 1}."
-        )
+        if self.under_way is None:
+            return f"Going on with phase {phase!r}."
+        if self.under_way["is_over"]:
+            return f"Going on at the end of phase {phase!r}."
+        step = self.under_way["step"]
+        place = f"step {step + 1}"
+        if step == self.under_way["steps_per_epoch"]:
+            place = "behind its last step"
+        epoch = self.under_way["epoch"] + 1
+        return f"Going on in phase {phase!r}, epoch {epoch}, {place}."
 
 
 def values(variables) -> list[np.ndarray]:

@@ -76,8 +76,8 @@ class PhaseRecord(keras.callbacks.Callback):
         done = self.model.train_function.done
         asked = self._keeper.termination.asked
         if asked or self._keeper.is_due(done):
-            steps = self.model.train_function.steps_per_epoch
-            self._write(self._epoch, done - self._epoch * steps)
+            before = self._epoch * self._steps_per_epoch
+            self._write(self._epoch, done - before)
         if asked:
             self._keeper.stop()
 
@@ -89,6 +89,10 @@ class PhaseRecord(keras.callbacks.Callback):
             self._keeper.stop()
         self._keeper.termination.waits = False
 
+    @property
+    def _steps_per_epoch(self) -> int:
+        return self.model.train_function.steps_per_epoch
+
     def _restore(self):
         given = self._given
         self._keeper.restore()
@@ -97,12 +101,15 @@ class PhaseRecord(keras.callbacks.Callback):
         self.model.stop_training = given["stopped"]
 
     def _write(self, epoch, step):
+        self._keeper.wait()
+        self._given = None
         stops = self.model.stop_training
         self._keeper.write(
             {
                 **self._facts,
                 "epoch": epoch,
                 "step": step,
+                "steps_per_epoch": self._steps_per_epoch,
                 "stopped": stops,
                 "is_over": not step and (stops or epoch == self._epochs),
                 "seconds": time.perf_counter() - self._began,

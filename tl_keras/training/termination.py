@@ -1,5 +1,6 @@
 """What SIGTERM does while a model trains."""
 
+import os
 import signal
 import threading
 
@@ -22,8 +23,9 @@ class Termination:
     """Lets a training step end before SIGTERM ends the program.
 
     A context. Within it, and in the main thread, the signal raises a
-    `TerminatedError` at once, or is only noted while `waits` is set. What was
-    done on that signal before is done again behind the context.
+    `TerminatedError` at once, or is only noted while `waits` is set. Behind
+    the context, what was done on the signal before is done again; also on one
+    that was noted and that nobody has acted on.
 
     Args:
         active: Whether to change anything.
@@ -33,14 +35,17 @@ class Termination:
         asked: Whether the signal came.
 
     Example:
-        >>> import os
-        >>> with Termination() as termination:
-        ...     termination.waits = True
-        ...     os.kill(os.getpid(), signal.SIGTERM)
-        ...     print("a step ends")
-        ...     termination.asked
+        >>> try:
+        ...     with Termination() as termination:
+        ...         termination.waits = True
+        ...         os.kill(os.getpid(), signal.SIGTERM)
+        ...         print("a step ends")
+        ...         if termination.asked:
+        ...             raise TerminatedError
+        ... except SystemExit as exit:
+        ...     print(exit.code)
         a step ends
-        True
+        143
     """
 
     def __init__(self, active: bool = True):
@@ -56,11 +61,14 @@ class Termination:
             self._earlier = signal.signal(signal.SIGTERM, self._note)
         return self
 
-    def __exit__(self, *_):
-        if self._active:
-            # None stands for a handler that was not set from Python.
-            earlier = self._earlier or signal.SIG_DFL
-            signal.signal(signal.SIGTERM, earlier)
+    def __exit__(self, kind, error, traceback):
+        if not self._active:
+            return
+        # None stands for a handler that was not set from Python.
+        earlier = signal.SIG_DFL if self._earlier is None else self._earlier
+        signal.signal(signal.SIGTERM, earlier)
+        if kind is None and self.asked:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _note(self, *_):
         self.asked = True
