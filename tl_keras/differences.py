@@ -31,7 +31,7 @@ def lines(earlier: dict, now: dict, *, where: str = "earlier") -> list[str]:
 
 
 def _shown(fields, name) -> str:
-    return repr(fields[name]) if name in fields else "not there"
+    return repr(fields[name]) if name in fields else "nothing"
 
 
 def _flat(fields: dict, prefix: str = "") -> dict:

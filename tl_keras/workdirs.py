@@ -116,7 +116,7 @@ class Workdir:
             self.check(overwrite=overwrite)
             return False
         lines = differences.lines(
-            _deciding(_read_config(self)), _deciding(config), where="there"
+            _deciding(_read_config(self)), _deciding(config), where="in it"
         )
         if lines:
             raise ValueError(

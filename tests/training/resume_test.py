@@ -385,7 +385,7 @@ class CheckpointsOfFitTest(Base):
             (
                 self.phase,
                 {"class_weight": {0: 2.0}},
-                "class_weight.0: not there in the checkpoint, 2.0 now",
+                "class_weight.0: nothing in the checkpoint, 2.0 now",
             ),
             (
                 self.phase,

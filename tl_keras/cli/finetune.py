@@ -5,6 +5,9 @@
 
 `--set` reaches every field of the config: --set=plan.options.head_epochs=3,
 --set=encoder.options.alpha=0.35, --set=seed=3.
+
+A run that was stopped goes on where it was when the command is given again.
+After SIGTERM it ends with exit code 143, a checkpoint being written.
 """
 
 from absl import flags
