@@ -56,7 +56,8 @@ def main(argv):
         f"a checkpoint every {_STEPS_PER_CHECKPOINT} steps: "
         f"{100 * statistics.median(shares):.2f} % of the time "
         f"[{100 * min(shares):.2f} ... {100 * max(shares):.2f}], {_ROUNDS} "
-        f"pairs of {_LAST_STEP - _FIRST_STEP} steps; {max(sizes) / 2**20:.1f} MB on disk"
+        f"pairs of {_LAST_STEP - _FIRST_STEP} steps; "
+        f"{max(sizes) / 2**20:.1f} MB on disk"
     )
 
 

@@ -141,8 +141,8 @@ class Data:
         Args:
             first_epoch: Index of the first epoch, at least 0.
             epochs: Number of epochs, at least 1.
-            first_step: How many batches of the first epoch are left out, at
-                least 0. They are not read.
+            first_step: How many batches of the first epoch are left out: at
+                least 0, and not all of them. They are not read.
             augmentation: What to change in the images; None for nothing.
             repeat_after: After how many epochs the changed images come again,
                 at least 1; None for never. MixUp and CutMix are new in every
@@ -179,6 +179,12 @@ class Data:
         checks.integer(first_epoch, name="first_epoch")
         checks.integer(epochs, name="epochs", low=1)
         checks.integer(first_step, name="first_step")
+        steps = self.steps_per_epoch(drop_remainder)
+        if first_step and first_step >= steps:
+            raise ValueError(
+                f"`first_step` is too large. Got: {first_step}. Expected less "
+                f"than {steps}, the batches of an epoch; set `first_epoch`."
+            )
         checks.share(label_smoothing, name="label_smoothing")
         if repeat_after is not None:
             checks.integer(repeat_after, name="repeat_after", low=1)

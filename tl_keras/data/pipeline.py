@@ -58,7 +58,7 @@ def train_epochs(examples, epochs, first_step, batches, targets, views):
         indices.map(
             read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         ),
-        max(0, steps * len(epochs) - first_step),
+        steps * len(epochs) - first_step,
     )
 
 

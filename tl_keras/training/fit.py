@@ -251,12 +251,12 @@ def fit(
         probes.probe(model, first_batch[0], range_probe)
         rows = log.EpochLog(_file(workdir, "log.csv"))
         best = best_weights.BestWeights(model, monitor)
-        keeper = keepers.Keeper(
-            _checkpoint_folder(workdir, verbosity),
-            checkpoints,
-            run_identity.of(
+        identity = {}
+        if workdir is not None:
+            identity = run_identity.of(
                 plan=plan,
                 model=model,
+                whole=whole,
                 groups=resolved,
                 feed=feed,
                 seed=seed,
@@ -264,7 +264,11 @@ def fit(
                 metrics=training.metrics,
                 monitor=monitor,
                 prefix_cache=prefix_cache,
-            ),
+            )
+        keeper = keepers.Keeper(
+            _checkpoint_folder(workdir, verbosity),
+            checkpoints,
+            identity,
             model,
             [rows, best, *training.callbacks],
             training.starting_point,

@@ -75,10 +75,12 @@ def _describe(hasher, operation, weights):
     for variable in getattr(operation, "variables", ()):
         if variable.name == "seed_generator_state":
             continue  # Nothing is drawn in inference mode.
+        if not weights:
+            _update(hasher, [variable.dtype, list(variable.shape)])
+            continue
         value = np.asarray(variable.numpy())
         _update(hasher, [value.dtype.name, list(value.shape)])
-        if weights:
-            hasher.update(np.ascontiguousarray(value).view(np.uint8).tobytes())
+        hasher.update(np.ascontiguousarray(value).view(np.uint8).tobytes())
 
 
 def _says(name, value) -> bool:

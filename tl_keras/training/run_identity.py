@@ -7,7 +7,6 @@ import numbers
 import keras
 import tensorflow as tf
 
-from tl_keras import graph
 from tl_keras.training import graph_fingerprint
 
 # Raised where checkpoints of an earlier version could not be gone on from.
@@ -18,6 +17,7 @@ def of(
     *,
     plan,
     model,
+    whole,
     groups,
     feed,
     seed,
@@ -31,6 +31,7 @@ def of(
     Args:
         plan: A `Plan`.
         model: The user's model.
+        whole: Its graph, flat.
         groups: Its `LayerGroups`.
         feed: A `DataFeed` or `DatasetFeed`.
         seed: Of the run.
@@ -60,7 +61,7 @@ def of(
         "replicas": tf.distribute.get_strategy().num_replicas_in_sync,
         "model": {
             "groups": list(groups.names),
-            "graph": graph_fingerprint.of(graph.flat(model), weights=False),
+            "graph": graph_fingerprint.of(whole, weights=False),
             "weights": {
                 str(number): _of_weight(weight)
                 for number, weight in enumerate(model.weights)
