@@ -48,6 +48,83 @@ class WorkdirTest(absltest.TestCase):
             workdirs.make(self.path / "file").prepare(overwrite=True)
 
 
+class UnfinishedRunTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.path = pathlib.Path(self.create_tempdir().full_path)
+        self.workdir = workdirs.make(self.path)
+        self.config = configs.RunConfig(seed=3, workdir="anywhere")
+
+    def begin(self):
+        workdirs.write_config(self.workdir, self.config)
+        self.workdir.log.write_text("epoch\n")
+        self.workdir.checkpoints.mkdir()
+
+    def test_an_empty_folder_has_none(self):
+        self.assertFalse(self.workdir.goes_on(self.config))
+
+    def test_goes_on_with_the_same_config(self):
+        self.begin()
+        self.assertTrue(self.workdir.goes_on(self.config))
+
+    def test_goes_on_before_its_first_checkpoint(self):
+        self.begin()
+        self.workdir.checkpoints.rmdir()
+        self.assertTrue(self.workdir.goes_on(self.config))
+
+    def test_goes_on_while_its_files_are_written(self):
+        self.begin()
+        self.workdir.model.write_text("")
+        self.workdir.results.write_text("")
+        self.assertTrue(self.workdir.goes_on(self.config))
+        self.workdir.remove_results()
+        self.assertFalse(self.workdir.model.exists())
+        self.assertTrue(self.workdir.log.exists())
+        self.assertTrue(self.workdir.checkpoints.exists())
+
+    def test_a_finished_run_is_refused(self):
+        self.begin()
+        self.workdir.model.write_text("")
+        self.workdir.remove_checkpoints()
+        with self.assertRaisesRegex(ValueError, "holds a run already"):
+            self.workdir.goes_on(self.config)
+
+    def test_another_config_is_refused_with_the_difference(self):
+        self.begin()
+        other = configs.override(self.config, "seed=4")
+        other = configs.override(other, "plan.options.head_epochs=2")
+        with self.assertRaisesRegex(
+            ValueError,
+            r"plan.options.head_epochs: nothing in it, 2 now\n"
+            r"  seed: 3 in it, 4 now\n.*--overwrite",
+        ):
+            self.workdir.goes_on(other)
+
+    def test_where_it_lies_may_change(self):
+        self.begin()
+        for change in (
+            "workdir=elsewhere",
+            "data.data_dir=/data",
+            "prefix_cache.folder=/cache",
+            "checkpoints.seconds=5",
+        ):
+            changed = configs.override(self.config, change)
+            self.assertTrue(self.workdir.goes_on(changed), change)
+
+    def test_overwriting_begins_anew(self):
+        self.begin()
+        other = configs.override(self.config, "seed=4")
+        self.assertFalse(self.workdir.goes_on(other, overwrite=True))
+        self.workdir.prepare(overwrite=True)
+        self.assertEqual(list(self.path.iterdir()), [])
+
+    def test_a_config_without_its_end_is_told(self):
+        self.begin()
+        self.workdir.config.write_text("{")
+        with self.assertRaisesRegex(ValueError, "is no config"):
+            self.workdir.goes_on(self.config)
+
+
 class ReadConfigTest(absltest.TestCase):
     def setUp(self):
         super().setUp()

@@ -10,6 +10,7 @@ backend.require_tensorflow()
 __all__, __getattr__, __dir__ = lazy.names(
     __name__,
     {
+        "Checkpoints": "tl_keras.training.checkpoint_settings",
         "PrefixCache": "tl_keras.training.prefix_settings",
         "build": "tl_keras.models",
         "compression": "tl_keras.compression",

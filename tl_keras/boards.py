@@ -45,6 +45,14 @@ class EpochScalars(keras.callbacks.Callback):
         for writer in self._writers.values():
             writer.flush()
 
+    def get_state(self) -> dict:
+        """At which step it is, for a checkpoint of `fit`."""
+        return {"epochs_done": self._epochs_done}
+
+    def set_state(self, state: dict):
+        """Goes on at the step that `get_state` gave, in place."""
+        self._epochs_done = state["epochs_done"]
+
 
 def require_tensorboard():
     """Raises an ImportError that names the remedy if there is none."""

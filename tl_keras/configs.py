@@ -15,6 +15,7 @@ import typing
 
 from tl_keras import checks
 from tl_keras.data.augmentation import Augmentation
+from tl_keras.training.checkpoint_settings import Checkpoints
 from tl_keras.training.prefix_settings import PrefixCache
 from tl_keras.tuning import plans
 
@@ -191,6 +192,8 @@ class RunConfig:
             another range of values than it was trained on: "stop", "warn" or
             "off".
         tensorboard: Whether logs for TensorBoard are written to the workdir.
+        checkpoints: When checkpoints are written, from which a run that was
+            killed goes on. They are removed when its files are complete.
         check_export: Whether the export is loaded in fresh processes, and its
             answers compared with the model's, before it counts.
         workdir: Folder of the results. None has to be set before the run.
@@ -209,6 +212,7 @@ class RunConfig:
     precision: str = "float32"
     range_probe: str = "stop"
     tensorboard: bool = False
+    checkpoints: Checkpoints = dataclasses.field(default_factory=Checkpoints)
     check_export: bool = True
     workdir: str | None = None
 
@@ -223,6 +227,11 @@ class RunConfig:
         _boolean(self.step_trial, "step_trial")
         _boolean(self.tensorboard, "tensorboard")
         _boolean(self.check_export, "check_export")
+        if self.checkpoints.keep:
+            raise ValueError(
+                "`checkpoints.keep` is for `fit`: a run removes its "
+                "checkpoints when its files are complete. Leave it out."
+            )
         _optional_text(self.workdir, "workdir")
 
 

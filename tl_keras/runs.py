@@ -53,9 +53,14 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     `config.json`, `log.csv`, `model.keras`, `results.json`, `curves.png`,
     `confusion.png` and `export/model/1`.
 
+    A run that was stopped on its way, by a kill or an error, goes on where it
+    was when it is started again with the same config: from its last
+    checkpoint, see `tl_keras.fit`.
+
     Args:
         config: A `tl_keras.configs.RunConfig` with a `workdir`.
-        overwrite: Whether a run that the workdir holds may be replaced.
+        overwrite: Whether a run that the workdir holds, finished or not, may
+            be replaced.
         verbose: 0 prints nothing; "auto", 1 and 2 are those of `fit`.
 
     Returns:
@@ -64,7 +69,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     Raises:
         TypeError: If `config` is no `RunConfig`.
         ValueError: If a name or value in it does not fit, or the workdir
-            holds a run already.
+            holds a finished run, or one of another config.
         OSError: If data or weights are missing, or a file cannot be written.
 
     Example:
@@ -85,7 +90,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     """
     checks.instance(config, configs.RunConfig, name="config")
     workdir = workdirs.make(config.workdir)
-    workdir.check(overwrite=overwrite)
+    goes_on = workdir.goes_on(config, overwrite=overwrite)
     if config.tensorboard:
         boards.require_tensorboard()
     say = log.teller(verbose)
@@ -101,15 +106,20 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
             workdir=workdir.path,
             seed=config.seed,
             callbacks=[
-                _Begin(config, workdir, overwrite),
+                *([] if goes_on else [_Begin(config, workdir, overwrite)]),
                 *_callbacks(config, workdir),
             ],
+            resume=goes_on,
+            # Until all files are written.
+            checkpoints=dataclasses.replace(config.checkpoints, keep=True),
             class_weight=config.class_weight,
             prefix_cache=config.prefix_cache,
             step_trial=config.step_trial,
             range_probe=config.range_probe,
             verbose=verbose,
         )
+    if goes_on:
+        workdir.remove_results()
     # Saved first: whatever fails from here on, the training is not lost.
     models.save(model, workdir.model)
     test = _evaluation(model, data)
@@ -133,6 +143,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         provenance=reports.provenance(report),
         check=config.check_export,
     )
+    workdir.remove_checkpoints()
     say(f"\nThe model, the results and the export are in {workdir.path}")
     return RunResult(
         config=config,

@@ -2,11 +2,20 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import shutil
 
 from tl_keras import checks
 from tl_keras import configs
+from tl_keras import differences
+
+# By section: fields that may change when a run goes on.
+_UNDECIDING = {
+    "": ("workdir", "checkpoints", "check_export"),
+    "data": ("data_dir",),
+    "prefix_cache": ("folder", "memory_gb", "disk_gb"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,9 +81,62 @@ class Workdir:
         """Folder of TensorBoard's logs."""
         return self.path / "tensorboard"
 
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        """Folder of what an unfinished run goes on from."""
+        return self.path / "checkpoints"
+
     def holds_a_run(self) -> bool:
         """Whether a run wrote here, finished or not."""
         return any(path.exists() for path in self._contents())
+
+    def is_unfinished(self) -> bool:
+        """Whether a run wrote here that was stopped on its way."""
+        if not self.config.is_file():
+            return False
+        has_results = self.model.exists() or self.results.exists()
+        return self.checkpoints.exists() or not has_results
+
+    def goes_on(self, config, *, overwrite: bool = False) -> bool:
+        """Whether a run would go on with one that was stopped here.
+
+        Args:
+            config: Its config.
+            overwrite: Whether it would replace what is here.
+
+        Returns:
+            False if it would begin anew.
+
+        Raises:
+            ValueError: If there is a run that is finished, or one of another
+                config, and `overwrite` is False.
+            NotADirectoryError: If the path is a file.
+        """
+        if overwrite or not self.is_unfinished():
+            self.check(overwrite=overwrite)
+            return False
+        lines = differences.lines(
+            _deciding(_read_config(self)), _deciding(config), where="in it"
+        )
+        if lines:
+            raise ValueError(
+                "The workdir holds an unfinished run of another config. Got: "
+                f"{str(self.path)!r}, which differs:\n  "
+                + "\n  ".join(lines)
+                + "\nRun that config to go on with it; or choose another "
+                "`workdir`; or replace it with --overwrite (`overwrite=True`)."
+            )
+        return True
+
+    def remove_results(self):
+        """Removes what a run writes after its training, where it is there."""
+        _remove(
+            self.model, self.results, self.curves, self.confusion, self.export
+        )
+
+    def remove_checkpoints(self):
+        """Removes the checkpoints, where there are any: a run is finished."""
+        _remove(self.checkpoints)
 
     def prepare(self, *, overwrite: bool = False):
         """Makes the folder; removes an earlier run's files if told so.
@@ -88,11 +150,7 @@ class Workdir:
             NotADirectoryError: If the path is a file.
         """
         self.check(overwrite=overwrite)
-        for path in self._contents():
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+        _remove(*self._contents())
         self.path.mkdir(parents=True, exist_ok=True)
 
     def check(self, *, overwrite: bool = False):
@@ -119,6 +177,7 @@ class Workdir:
             self.confusion,
             self.export,
             self.tensorboard,
+            self.checkpoints,
         )
 
 
@@ -157,6 +216,10 @@ def read_config(path) -> configs.RunConfig:
                 f"{needed.name} is missing. Expected the `--workdir` of "
                 "`tl-keras finetune`."
             )
+    return _read_config(workdir)
+
+
+def _read_config(workdir) -> configs.RunConfig:
     try:
         values = json.loads(workdir.config.read_text(encoding="utf-8"))
         return configs.from_dict(checks.instance(values, dict, name="config"))
@@ -169,4 +232,24 @@ def read_config(path) -> configs.RunConfig:
 def write_config(workdir: Workdir, config: configs.RunConfig):
     """Writes the config into its workdir."""
     text = json.dumps(configs.as_dict(config), indent=2)
-    workdir.config.write_text(text + "\n", encoding="utf-8")
+    # Beside it and renamed: a kill leaves a whole one or none.
+    beside = workdir.config.with_suffix(".json.part")
+    beside.write_text(text + "\n", encoding="utf-8")
+    os.replace(beside, workdir.config)
+
+
+def _deciding(config) -> dict:
+    """What of a config decides how a run ends, but not where it lies."""
+    fields = configs.as_dict(config)
+    for section, names in _UNDECIDING.items():
+        for name in names:
+            del (fields[section] if section else fields)[name]
+    return fields
+
+
+def _remove(*paths):
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

@@ -75,6 +75,8 @@ class DataTest(parameterized.TestCase):
 
     @parameterized.parameters(
         ({"first_epoch": -1}, ValueError),
+        ({"first_step": -1}, ValueError),
+        ({"first_step": 10**6}, ValueError),
         ({"epochs": 0}, ValueError),
         ({"epochs": 1.5}, TypeError),
         ({"label_smoothing": 1.0}, ValueError),

@@ -103,6 +103,16 @@ class EqualBatchesTest(parameterized.TestCase):
         late = epochs(data, first_epoch=2, epochs=2, augmentation=EVERYTHING)
         files_for_tests.assert_equal_batches(through[8:], late)
 
+    @parameterized.parameters(0, 1, 3)
+    def test_wherever_in_an_epoch_they_begin(self, first_step):
+        data = made_up_data()
+        through = epochs(data, epochs=4, augmentation=EVERYTHING)
+        options = {"first_epoch": 2, "epochs": 2, "first_step": first_step}
+        late = epochs(data, **options, augmentation=EVERYTHING)
+        # Four batches an epoch.
+        files_for_tests.assert_equal_batches(through[8 + first_step :], late)
+        self.assertLen(data.train_epochs(**options), 8 - first_step)
+
     def test_whatever_the_batch_size_for_what_is_done_by_example(self):
         results = []
         for batch_size in (7, 30):

@@ -11,7 +11,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "tl_keras"
 # A module may import from the rows above its own and from its own group;
 # groups of one row do not import each other.
 LAYERS = (
-    ("caches", "checks", "lazy", "backend", "network"),
+    ("caches", "checks", "differences", "lazy", "backend", "network"),
     ("registry", "graph", "input_specs", "resampling"),
     ("cards", "cuts"),
     ("data", "encoders", "heads"),
@@ -45,10 +45,12 @@ WITHOUT_TENSORFLOW = (
     "cli/predict",
     "configs",
     "data/augmentation",
+    "differences",
     "lazy",
     "doctor",
     "input_specs",
     "registry",
+    "training/checkpoint_settings",
     "training/prefix_settings",
     "tuning/phases",
     "tuning/plans",

@@ -7,6 +7,7 @@ from absl.testing import parameterized
 
 PUBLIC = {
     "tl_keras": (
+        "Checkpoints",
         "PrefixCache",
         "build",
         "compression",

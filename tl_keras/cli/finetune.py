@@ -5,6 +5,9 @@
 
 `--set` reaches every field of the config: --set=plan.options.head_epochs=3,
 --set=encoder.options.alpha=0.35, --set=seed=3.
+
+A run that was stopped goes on where it was when the command is given again.
+After SIGTERM it ends with exit code 143, a checkpoint being written.
 """
 
 from absl import flags
@@ -76,7 +79,7 @@ def main(argv):
     if common.TRUST_MODULES.value:
         overrides.append("encoder.options.trust_modules=true")
     config = configs.load(CONFIG.value, overrides + SET.value)
-    workdirs.make(config.workdir).check(overwrite=OVERWRITE.value)
+    workdirs.make(config.workdir).goes_on(config, overwrite=OVERWRITE.value)
     # TensorFlow takes seconds to import, and a wrong flag needs none of it.
     from tl_keras import runs
 

@@ -124,6 +124,7 @@ class Data:
         *,
         first_epoch: int = 0,
         epochs: int = 1,
+        first_step: int = 0,
         augmentation: augmentation_.Augmentation | None = None,
         repeat_after: int | None = None,
         label_smoothing: float = 0.0,
@@ -140,6 +141,8 @@ class Data:
         Args:
             first_epoch: Index of the first epoch, at least 0.
             epochs: Number of epochs, at least 1.
+            first_step: How many batches of the first epoch are left out: at
+                least 0, and not all of them. They are not read.
             augmentation: What to change in the images; None for nothing.
             repeat_after: After how many epochs the changed images come again,
                 at least 1; None for never. MixUp and CutMix are new in every
@@ -153,11 +156,11 @@ class Data:
 
         Returns:
             A `tf.data.Dataset` of `epochs * steps_per_epoch(drop_remainder)`
-            elements, `(inputs, labels)`, or with `class_weight` `(inputs,
-            labels, weights)`. Inputs as in `train`. Labels are int32
-            `[batch]`, or with label smoothing, MixUp or CutMix float32
-            `[batch, num_classes]`. Weights are float32 `[batch]`; a mixed
-            example weighs as its classes do, by share.
+            elements less `first_step`, `(inputs, labels)`, or with
+            `class_weight` `(inputs, labels, weights)`. Inputs as in `train`.
+            Labels are int32 `[batch]`, or with label smoothing, MixUp or
+            CutMix float32 `[batch, num_classes]`. Weights are float32
+            `[batch]`; a mixed example weighs as its classes do, by share.
 
         Raises:
             TypeError: If an argument has the wrong type.
@@ -175,6 +178,13 @@ class Data:
         """
         checks.integer(first_epoch, name="first_epoch")
         checks.integer(epochs, name="epochs", low=1)
+        checks.integer(first_step, name="first_step")
+        steps = self.steps_per_epoch(drop_remainder)
+        if first_step and first_step >= steps:
+            raise ValueError(
+                f"`first_step` is too large. Got: {first_step}. Expected less "
+                f"than {steps}, the batches of an epoch; set `first_epoch`."
+            )
         checks.share(label_smoothing, name="label_smoothing")
         if repeat_after is not None:
             checks.integer(repeat_after, name="repeat_after", low=1)
@@ -182,6 +192,7 @@ class Data:
         return pipeline.train_epochs(
             self.splits["train"],
             range(first_epoch, first_epoch + epochs),
+            first_step,
             (self.batch_size, drop_remainder),
             targets.Targets(
                 self.num_classes,

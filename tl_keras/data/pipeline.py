@@ -11,12 +11,13 @@ from tl_keras.data import randomness
 from tl_keras.data import transforms
 
 
-def train_epochs(examples, epochs, batches, targets, views):
+def train_epochs(examples, epochs, first_step, batches, targets, views):
     """Shuffled, augmented training batches of several epochs.
 
     Args:
         examples: `Examples` whose inputs are a reader.
         epochs: A `range` of epoch indices.
+        first_step: How many batches of the first epoch are left out.
         batches: `(batch size, whether to drop a last one that is smaller)`.
         targets: A `targets.Targets`.
         views: The `Views` of the examples; their seed is that of the order
@@ -52,12 +53,12 @@ def train_epochs(examples, epochs, batches, targets, views):
         return targets.element(inputs, labels)
 
     indices = tf.data.Dataset.range(epochs.start, epochs.stop)
-    indices = indices.flat_map(index_batches)
+    indices = indices.flat_map(index_batches).skip(first_step)
     return _finish(
         indices.map(
             read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         ),
-        steps * len(epochs),
+        steps * len(epochs) - first_step,
     )
 
 

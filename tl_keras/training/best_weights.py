@@ -24,6 +24,7 @@ _FALLING = (
     "false_positives",
     "false_negatives",
 )
+_REMEMBERED = ("score", "phase_score", "_rank", "_weights", "_first_epoch")
 
 
 class BestWeights(keras.callbacks.Callback):
@@ -89,6 +90,17 @@ class BestWeights(keras.callbacks.Callback):
             return
         self.score, self._rank = score, rank
         self._weights = self.network.get_weights()
+
+    def get_state(self) -> dict:
+        """What it remembers, for a checkpoint."""
+        return {name: getattr(self, name) for name in _REMEMBERED}
+
+    def set_state(self, state: dict):
+        """Remembers what `get_state` gave, in place."""
+        for name in _REMEMBERED:
+            setattr(self, name, state[name])
+        if self._rank is not None:
+            self._rank = tuple(self._rank)
 
     def restore(self):
         """Puts the best weights back into the network, in place."""

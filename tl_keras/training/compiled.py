@@ -24,12 +24,15 @@ class Compiled:
         training_model: The compiled `TrainingModel`.
         variables: What moves: weights of the model, and adapters'.
         rest: What of the model's graph it runs, as a key.
+        held: What a step reads beside these and does not change: the values
+            at which adapted kernels began.
         traced: Other functions that were traced for it, by name.
     """
 
     training_model: TrainingModel
     variables: list
     rest: tuple | None
+    held: tuple = ()
     traced: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):

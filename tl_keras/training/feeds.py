@@ -35,10 +35,13 @@ class DataFeed:
     def steps_per_epoch(self) -> int:
         return self.data.steps_per_epoch(drop_remainder=self.replicas > 1)
 
-    def train(self, phase, first_epoch: int, epochs: int) -> tf.data.Dataset:
+    def train(
+        self, phase, first_epoch: int, epochs: int, first_step: int = 0
+    ) -> tf.data.Dataset:
         return self.data.train_epochs(
             first_epoch=first_epoch,
             epochs=epochs,
+            first_step=first_step,
             augmentation=phase.augmentation,
             repeat_after=phase.cache_views,
             label_smoothing=phase.label_smoothing,
@@ -78,7 +81,9 @@ class DatasetFeed:
     def validates(self) -> bool:
         return self.validation_dataset is not None
 
-    def train(self, phase, first_epoch: int, epochs: int) -> tf.data.Dataset:
+    def train(
+        self, phase, first_epoch: int, epochs: int, first_step: int = 0
+    ) -> tf.data.Dataset:
         if phase.augmentation != Augmentation():
             raise ValueError(
                 f"Phase {phase.name!r} augments, which a bare dataset cannot: "
@@ -86,8 +91,9 @@ class DatasetFeed:
                 f"{phase.augmentation}. Augment in the dataset, or make it "
                 "with `tl_keras.data.from_arrays` or `tl_keras.data.load`."
             )
-        dataset = self._with_targets(self.dataset, phase.label_smoothing)
-        return dataset.repeat(epochs).prefetch(tf.data.AUTOTUNE)
+        dataset = self.dataset.repeat(epochs).skip(first_step)
+        dataset = self._with_targets(dataset, phase.label_smoothing)
+        return dataset.prefetch(tf.data.AUTOTUNE)
 
     def validation(self) -> tf.data.Dataset | None:
         if self.validation_dataset is None or self.num_classes is None:
@@ -186,8 +192,12 @@ class BegunFeed:
     def steps_per_epoch(self) -> int:
         return self.feed.steps_per_epoch
 
-    def train(self, phase, first_epoch: int, epochs: int) -> tf.data.Dataset:
-        return self._begun(self.feed.train(phase, first_epoch, epochs))
+    def train(
+        self, phase, first_epoch: int, epochs: int, first_step: int = 0
+    ) -> tf.data.Dataset:
+        return self._begun(
+            self.feed.train(phase, first_epoch, epochs, first_step)
+        )
 
     def validation(self) -> tf.data.Dataset | None:
         return self._begun(self.feed.validation())

@@ -12,13 +12,18 @@ from tl_keras import cuts
 from tl_keras import graph
 from tl_keras import models
 from tl_keras.training import best_weights
+from tl_keras.training import checkpoint_files
 from tl_keras.training import feeds
+from tl_keras.training import keeper as keepers
 from tl_keras.training import log
 from tl_keras.training import losses
 from tl_keras.training import prefix_cache as prefix_caches
 from tl_keras.training import range_probe as probes
+from tl_keras.training import run_identity
 from tl_keras.training import strategies
+from tl_keras.training import termination as terminations
 from tl_keras.training import timed_choices
+from tl_keras.training.checkpoint_settings import Checkpoints
 from tl_keras.training.phase_training import PhaseResult
 from tl_keras.training.phase_training import PhaseTraining
 from tl_keras.training.phase_training import count_parameters
@@ -69,6 +74,8 @@ def fit(
     step_trial: bool = True,
     range_probe: str = "stop",
     validation_data=None,
+    resume: bool = True,
+    checkpoints: Checkpoints | None = None,
     verbose="auto",
 ) -> FitResult:
     """Trains a model in place, phase by phase, and keeps the best weights.
@@ -80,6 +87,13 @@ def fit(
     weights of the epoch with the best validation score of all phases; where a
     phase prunes, of those from its final sparsity on.
 
+    With a `workdir`, a `fit` that was killed and is called again goes on where
+    it was: with its weights, the optimizer's state and the schedule, the step
+    in the epoch, masks, random states, scores and patience. On one CPU the
+    weights at the end are, to the bit, those without the kill. On SIGTERM the
+    step under way ends, a checkpoint is written, and the program ends with
+    exit code 143.
+
     Args:
         model: A Functional or Sequential `keras.Model`, e.g. from `build`.
         data: A `tl_keras.data.Data` value, or a `tf.data.Dataset` of
@@ -87,11 +101,17 @@ def fit(
         plan: A `Plan`, e.g. `tl_keras.plans.head_then_top()`, or one `Phase`.
         workdir: Folder for `log.csv`, a row an epoch, which replaces an
             earlier one, and `choices.json`, what was chosen by a stopwatch,
-            which is used again; None writes none.
+            which is used again; and the folder `checkpoints`, which is
+            removed when `fit` returns. None writes none of them.
         seed: Of the order of examples, augmentation and dropout.
         callbacks: Keras callbacks. Each phase is a training of its own to
             them; their `model` is the training model, and its `save` writes
-            the user's.
+            the user's. With methods `get_state()`, which gives a dict of
+            numbers, texts, None, NumPy arrays, and lists and dicts of them,
+            and `set_state(dict)`, what they remember is in the checkpoints.
+            So it is for Keras' `EarlyStopping`, `ReduceLROnPlateau` and the
+            best score of `ModelCheckpoint`; other callbacks begin anew when
+            training goes on.
         loss: A Keras loss; None is the cross-entropy, of logits or
             probabilities as the model has them.
         metrics: Keras metrics; None is the accuracy.
@@ -113,6 +133,12 @@ def fit(
         range_probe: What happens when the first batch is not scaled as the
             encoder expects: `"stop"`, `"warn"` or `"off"`.
         validation_data: Validation batches beside a bare dataset.
+        resume: Whether to go on from a checkpoint in the `workdir`, if there
+            is one, which has to be of the same training. If not, checkpoints
+            are removed. A bare dataset has to give the same batches in the
+            same order each time.
+        checkpoints: When they are written, a `tl_keras.Checkpoints`; None for
+            its defaults.
         verbose: 0, 1 or 2 as in Keras; `"auto"` is a progress bar on a
             terminal, else a line an epoch.
 
@@ -120,8 +146,11 @@ def fit(
         A `FitResult`.
 
     Raises:
-        TypeError, ValueError: If an argument does not fit; before training.
+        TypeError, ValueError: If an argument does not fit, or the `workdir`
+            has checkpoints of another training; before training.
         FloatingPointError: If the loss becomes NaN or infinite.
+        OSError: If a checkpoint cannot be written, e.g. to a full disk; the
+            one before is as it was.
 
     Example:
         >>> import numpy as np
@@ -153,13 +182,26 @@ def fit(
         name="prefix_cache",
         hint="Write 'auto', 'never', 'always' or `tl_keras.PrefixCache(...)`.",
     )
+    checks.instance(resume, bool, name="resume")
+    checkpoints = Checkpoints() if checkpoints is None else checkpoints
+    checks.instance(
+        checkpoints,
+        Checkpoints,
+        name="checkpoints",
+        hint="Write e.g. `tl_keras.Checkpoints(seconds=600)`.",
+    )
     card = cards.of(model)
     if groups is None and card is not None:
         groups = card.groups
     if card is not None and hasattr(data, "input_spec"):
         _check_inputs(data.input_spec, card.input_spec)
     resolved = layer_groups.resolve(model, groups)
-    with strategies.scope_of(model) as strategy:
+    with (
+        terminations.Termination(
+            active=workdir is not None and checkpoints.write
+        ) as termination,
+        strategies.scope_of(model) as strategy,
+    ):
         feed = feeds.make(
             data,
             validation_data,
@@ -182,12 +224,12 @@ def fit(
             choices,
             say=log.teller(verbosity),
         )
-        feed, rest = _without_strings(feed, model, whole)
+        begun_feed, rest = _without_strings(feed, model, whole)
         training = PhaseTraining(
             model=model,
             rest=rest,
             groups=resolved,
-            feed=feed,
+            feed=begun_feed,
             prefixes=prefixes,
             loss=_loss(model, loss, plan),
             metrics=_metrics(metrics, loss),
@@ -209,10 +251,38 @@ def fit(
         probes.probe(model, first_batch[0], range_probe)
         rows = log.EpochLog(_file(workdir, "log.csv"))
         best = best_weights.BestWeights(model, monitor)
-        results = []
+        identity = {}
+        if workdir is not None:
+            identity = run_identity.of(
+                plan=plan,
+                model=model,
+                whole=whole,
+                groups=resolved,
+                feed=feed,
+                seed=seed,
+                loss=training.loss,
+                metrics=training.metrics,
+                monitor=monitor,
+                prefix_cache=prefix_cache,
+            )
+        keeper = keepers.Keeper(
+            _checkpoint_folder(workdir, verbosity),
+            checkpoints,
+            identity,
+            model,
+            [rows, best, *training.callbacks],
+            training.starting_point,
+            [phase.name for phase in plan.phases],
+            termination,
+            log.teller(verbosity),
+        )
+        keeper.begin(resume)
+        results = [PhaseResult.from_dict(one) for one in keeper.results]
         try:
-            for phase in plan.phases:
-                results.append(training.run(phase, best, rows))
+            with keeper:
+                for phase in plan.phases[len(results) :]:
+                    results.append(training.run(phase, best, rows, keeper))
+                    keeper.end_phase(dataclasses.asdict(results[-1]))
         finally:
             # After an error or an interrupt the model has good weights too.
             best.restore()
@@ -355,6 +425,15 @@ def _starting_point(groups, plan) -> dict:
         for member in groups.members[group]
         for weight in member.trainable_weights
     }
+
+
+def _checkpoint_folder(workdir, verbosity):
+    if workdir is None:
+        return None
+    return checkpoint_files.CheckpointFolder(
+        pathlib.Path(workdir) / checkpoint_files.FOLDER,
+        log.teller(verbosity),
+    )
 
 
 def _file(workdir, name):

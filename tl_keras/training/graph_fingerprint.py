@@ -10,9 +10,11 @@ from tl_keras import graph
 
 # Entries of configs: names, and what matters to training alone.
 _SAY_NOTHING = ("name", "trainable", "build_config", "shared_object_id")
+# Keras draws some where none is given, anew in each process.
+_SEEDS = ("seed",)
 
 
-def of(part: graph.Flat) -> str:
+def of(part: graph.Flat, *, weights: bool = True) -> str:
     """The fingerprint of a part of a model in inference mode.
 
     Equal parts have equal ones, whatever their layers are called; another
@@ -21,6 +23,8 @@ def of(part: graph.Flat) -> str:
 
     Args:
         part: A `graph.Flat`.
+        weights: Whether the values of weights, and seeds, tell one part from
+            another; if not, their shapes and dtypes alone do.
 
     Returns:
         32 hexadecimal digits.
@@ -45,7 +49,7 @@ def of(part: graph.Flat) -> str:
         reads = [numbers[value] for value in call.reads]
         _update(hasher, [number, reads, _plain(call.constants)])
         if number == len(operations) - 1:
-            _describe(hasher, call.operation)
+            _describe(hasher, call.operation, weights)
         for value in call.writes:
             numbers[value] = len(numbers)
             hasher.update(_form(value))
@@ -53,7 +57,7 @@ def of(part: graph.Flat) -> str:
     return hasher.hexdigest()
 
 
-def _describe(hasher, operation):
+def _describe(hasher, operation, weights):
     kind = type(operation)
     _update(hasher, [f"{kind.__module__}.{kind.__qualname__}"])
     try:
@@ -61,7 +65,8 @@ def _describe(hasher, operation):
     # Keras writes none down where an argument is, say, an array.
     except (NotImplementedError, TypeError):
         config = {k: v for k, v in vars(operation).items() if _says(k, v)}
-    _update(hasher, _without_names(_plain(config)))
+    names = _SAY_NOTHING if weights else _SAY_NOTHING + _SEEDS
+    _update(hasher, _without(_plain(config), names))
     if isinstance(operation, keras.layers.Lambda):
         _update(hasher, _of_function(operation.function))
     # What was adapted is in no config and no weight.
@@ -70,6 +75,9 @@ def _describe(hasher, operation):
     for variable in getattr(operation, "variables", ()):
         if variable.name == "seed_generator_state":
             continue  # Nothing is drawn in inference mode.
+        if not weights:
+            _update(hasher, [variable.dtype, list(variable.shape)])
+            continue
         value = np.asarray(variable.numpy())
         _update(hasher, [value.dtype.name, list(value.shape)])
         hasher.update(np.ascontiguousarray(value).view(np.uint8).tobytes())
@@ -126,17 +134,17 @@ def _plain(value):
     return name if name is not None else repr(value)
 
 
-def _without_names(config):
+def _without(config, names):
     """A config without what changes no answer in inference mode."""
     if isinstance(config, dict):
         # The name of a policy is all that there is to it.
         if "DTypePolicy" in str(config.get("class_name")):
             return config
         return {
-            key: _without_names(value)
+            key: _without(value, names)
             for key, value in config.items()
-            if key not in _SAY_NOTHING
+            if key not in names
         }
     if isinstance(config, list):
-        return [_without_names(value) for value in config]
+        return [_without(value, names) for value in config]
     return config

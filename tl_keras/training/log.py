@@ -61,6 +61,25 @@ class EpochLog(keras.callbacks.Callback):
         if self._path is not None:
             self._write()
 
+    def get_state(self) -> dict:
+        """The rows, and the times of the epoch under way, for a checkpoint."""
+        state = {"rows": self.rows}
+        if self._began is not None:
+            function = self.model.train_function
+            state["seconds"] = time.perf_counter() - self._began
+            state["trained"] = self._trained_until - self._began
+            state["waited"] = function.waited - self._waited
+        return state
+
+    def set_state(self, state: dict):
+        """Goes on as from where `get_state` was called, in place."""
+        self.rows[:] = state["rows"]
+        if "seconds" in state and self._began is not None:
+            self._began = time.perf_counter() - state["seconds"]
+            self._trained_until = self._began + state["trained"]
+            function = self.model.train_function
+            self._waited = function.waited - state["waited"]
+
     def _waiting(self) -> float:
         """Which share of the time for training passed in wait for data."""
         trained = self._trained_until - self._began

@@ -15,10 +15,12 @@ from tl_keras.training import compiled as compiled_models
 from tl_keras.training import guards
 from tl_keras.training import log
 from tl_keras.training import optimizers
+from tl_keras.training import phase_record
 from tl_keras.training import prefix_cache
 from tl_keras.training import pruner as pruners
 from tl_keras.training import replica_means
 from tl_keras.training import seeds
+from tl_keras.training import skipping_callbacks
 from tl_keras.training import step_trial
 from tl_keras.training import timed_choices
 from tl_keras.training.training_model import TrainingModel
@@ -60,6 +62,20 @@ class PhaseResult:
     waiting: tuple[float, ...]
     prefix_cache: prefix_cache.CacheReport
     sparsity: float | None = None
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "PhaseResult":
+        """The result of which `dataclasses.asdict` gave these values."""
+        report = dict(values["prefix_cache"])
+        report["cut"] = tuple(report["cut"])
+        return cls(
+            **{
+                **values,
+                "groups": tuple(values["groups"]),
+                "waiting": tuple(values["waiting"]),
+                "prefix_cache": prefix_cache.CacheReport(**report),
+            }
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +139,7 @@ class PhaseTraining:
             optimizer = known.training_model.optimizer
             variables = known.variables
         else:
-            optimizer, variables = self._optimizer(phase, trained)
+            optimizer, variables, _ = self._optimizer(phase, trained)
         if monitor is not None and optimizers.averages_weights(optimizer):
             raise ValueError(
                 f"The optimizer of phase {phase.name!r} averages weights "
@@ -136,19 +152,23 @@ class PhaseTraining:
             self.feed.train(phase, 0, 1)
         return variables
 
-    def run(self, phase, best, rows) -> PhaseResult:
-        """Trains one phase.
+    def run(self, phase, best, rows, keeper) -> PhaseResult:
+        """Trains one phase, or what is left of it.
 
         Args:
             phase: A `Phase`.
             best: The `BestWeights` of the whole `fit`.
             rows: The `EpochLog` of the whole `fit`.
+            keeper: The `Keeper` of the whole `fit`.
 
         Returns:
             A `PhaseResult`.
         """
         began = time.perf_counter()
+        under_way = keeper.under_way
         first_epoch = len(rows.rows)
+        if under_way is not None:
+            first_epoch = under_way["first_epoch"]
         rows.phase_name = phase.name
         trained = freezing.choose(phase, self.groups)
         log.teller(self.verbose)(self._headline(phase, trained))
@@ -156,37 +176,35 @@ class PhaseTraining:
         if feed is None:
             feed, rest = self.feed, self.rest
         compiled = self._compiled(phase, trained, rest)
-        training_model = compiled.training_model
-        steps_per_epoch, total_steps = self._steps(phase)
-        pruner = training_model.pruner
+        pruner = compiled.training_model.pruner
         if pruner is not None:
             pruner.restart()
         first_sparse = self._first_sparse_epoch(phase)
         if first_sparse is not None:
             best.begin_anew(first_sparse)
-        self._choose_steps(phase, compiled, feed, first_epoch)
-        training_model.train_function.start(steps_per_epoch, total_steps)
-        epochs = -(-total_steps // steps_per_epoch)
-        batches = feed.train(phase, first_epoch, epochs)
-        if training_model.steps_per_execution > 1:
-            # Keras counts as if no call were cut short at the end of an
-            # epoch, and would take the data for used up.
-            batches = batches.repeat()
-        training_model.fit(
-            batches,
-            epochs=epochs,
-            steps_per_epoch=steps_per_epoch,
-            validation_data=feed.validation(),
-            shuffle=False,
-            callbacks=[
-                *self._own_callbacks(phase, feed, compiled, first_epoch),
-                rows,
-                *best.callbacks(),
-                *_early_stopping(phase, best.monitor, first_sparse or 0),
-                *self.callbacks,
-            ],
-            verbose=self.verbose,
+        if under_way is not None:
+            chosen = under_way["chosen"]
+        else:
+            chosen = self._chosen_steps(phase, compiled, feed, first_epoch)
+        step_trial.apply(compiled, chosen)
+        stopping = _early_stopping(phase, best.monitor, first_sparse or 0)
+        record = phase_record.PhaseRecord(
+            keeper,
+            compiled,
+            stopping,
+            {"first_epoch": first_epoch, "chosen": chosen},
+            self._epochs(phase),
+            began,
         )
+        callbacks = [
+            *self._own_callbacks(phase, feed, compiled, first_epoch),
+            rows,
+            *best.callbacks(),
+            *stopping,
+            *self.callbacks,
+            record,
+        ]
+        self._fit(phase, feed, compiled, callbacks, record, first_epoch)
         if pruner is not None:
             # Averages over steps take the place of what was averaged.
             pruner.apply()
@@ -196,7 +214,7 @@ class PhaseTraining:
         return PhaseResult(
             name=phase.name,
             groups=phase.groups(self.groups.names),
-            seconds=time.perf_counter() - began,
+            seconds=time.perf_counter() - record.began,
             epochs=len(rows.rows) - first_epoch,
             best_score=best.phase_score,
             trained_parameters=moving,
@@ -204,6 +222,45 @@ class PhaseTraining:
             waiting=tuple(row["waiting"] for row in rows.rows[first_epoch:]),
             prefix_cache=report,
             sparsity=None if pruner is None else pruner.sparsity(),
+        )
+
+    def _fit(self, phase, feed, compiled, callbacks, record, first_epoch):
+        """Runs the steps of a phase that an earlier process has not run."""
+        training_model = compiled.training_model
+        steps_per_epoch, total_steps = self._steps(phase)
+        epochs, epoch = self._epochs(phase), record.first_epoch
+        function = training_model.train_function
+        function.start(steps_per_epoch, total_steps)
+        function.go_on(epoch, record.first_step, record.restore)
+        # Where an epoch's steps are done, its validation may still be due.
+        next_epoch, next_step = divmod(function.goes_on_at, steps_per_epoch)
+        batches = feed.train(
+            phase,
+            first_epoch + next_epoch,
+            max(1, epochs - next_epoch),
+            next_step,
+        )
+        if training_model.steps_per_execution > 1 or record.first_step:
+            # Keras counts as if no call were cut short at the end of an
+            # epoch, and none skipped, and would take the data for used up.
+            batches = batches.repeat()
+        training_model.fit(
+            batches,
+            initial_epoch=epoch,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=feed.validation(),
+            shuffle=False,
+            callbacks=skipping_callbacks.SkippingCallbacks(
+                callbacks,
+                add_history=True,
+                add_progbar=self.verbose != 0,
+                verbose=self.verbose,
+                epochs=epochs,
+                steps=steps_per_epoch,
+                model=training_model,
+            ),
+            verbose=self.verbose,
         )
 
     def _check_anchor(self, phase):
@@ -231,7 +288,7 @@ class PhaseTraining:
         if known is not None and known.rest == rest_key:
             known.restart()
             return known
-        optimizer, variables = self._optimizer(phase, trained)
+        optimizer, variables, held = self._optimizer(phase, trained)
         training_model = self._training_model(phase, trained, rest)
         training_model.compile(
             optimizer=optimizer,
@@ -242,7 +299,9 @@ class PhaseTraining:
             jit_compile=False,
         )
         training_model.make_train_function()
-        made = compiled_models.Compiled(training_model, variables, rest_key)
+        made = compiled_models.Compiled(
+            training_model, variables, rest_key, held
+        )
         if key is not None:
             compiled_models.keep(self.model, key, made)
         return made
@@ -268,7 +327,7 @@ class PhaseTraining:
             id(tf.distribute.get_strategy()),
         )
 
-    def _choose_steps(self, phase, compiled, feed, first_epoch):
+    def _chosen_steps(self, phase, compiled, feed, first_epoch) -> dict:
         """How many steps run at a time, and whether by XLA."""
         _, total_steps = self._steps(phase)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -291,7 +350,7 @@ class PhaseTraining:
                 ),
             )
             log.teller(self.verbose)(_told(chosen))
-        step_trial.apply(compiled, chosen)
+        return chosen
 
     def _training_model(self, phase, trained, rest) -> TrainingModel:
         anchored = {}
@@ -332,7 +391,10 @@ class PhaseTraining:
         return -(-last_step // steps_per_epoch) - 1
 
     def _optimizer(self, phase, trained) -> tuple:
-        """The optimizer of a phase, and the variables that it moves."""
+        """The optimizer of a phase, the variables that it moves, and others.
+
+        These are the values at which adapted kernels began.
+        """
         adapters = []
         if trained.adapted:
             adapters = lora.adapters_for(
@@ -360,7 +422,7 @@ class PhaseTraining:
                 for layer in graph.layers_within(self.model)
             ),
         )
-        return optimizer, variables
+        return optimizer, variables, tuple(one.start for one in adapters)
 
     def _rate_factors(self, phase, adapters) -> dict[int, float]:
         """From the id of each variable to its share of the head's rate."""
@@ -384,6 +446,10 @@ class PhaseTraining:
         if phase.steps is None:
             return an_epoch, phase.epochs * an_epoch
         return min(an_epoch, phase.steps), phase.steps
+
+    def _epochs(self, phase) -> int:
+        steps_per_epoch, total_steps = self._steps(phase)
+        return -(-total_steps // steps_per_epoch)
 
     def _own_callbacks(self, phase, feed, compiled, first_epoch):
         training_model = compiled.training_model

@@ -5,6 +5,8 @@ import time
 import keras
 import tensorflow as tf
 
+from tl_keras.training import step_state
+
 # Below, a phase is over before a trial pays.
 FEWEST_STEPS = 500
 _STEPS_AT_A_TIME = 16
@@ -29,7 +31,7 @@ def choose(compiled, batches, total_steps: int, callbacks) -> dict:
         `{"steps_per_execution": ..., "jit_compile": ...}`.
     """
     model = compiled.training_model
-    state = _state(compiled)
+    state = step_state.variables(compiled)
     before = [v.numpy() for v in state]
     iterator = iter(batches.repeat())
     try:
@@ -63,22 +65,6 @@ def apply(compiled, chosen: dict):
     if bool(model.jit_compile) != chosen["jit_compile"]:
         model.jit_compile = chosen["jit_compile"]
         model.make_train_function(force=True)
-
-
-def _state(compiled) -> list:
-    """All that a training step may change."""
-    model = compiled.training_model
-    listed = [
-        *(
-            variable
-            for operation in model.operations
-            for variable in getattr(operation, "variables", ())
-        ),
-        *compiled.variables,
-        *model.optimizer.variables,
-        *(model.pruner.variables if model.pruner is not None else ()),
-    ]
-    return list({id(variable): variable for variable in listed}.values())
 
 
 def _seconds_per_step(model, iterator, count: int) -> float:

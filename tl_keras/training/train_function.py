@@ -19,12 +19,15 @@ class TrainFunction:
         steps_per_epoch: Steps in an epoch, which no call goes beyond; None
             where it is not known.
         total_steps: Steps of the whole training, likewise.
+        goes_on_at: How many steps an earlier process ran. Calls for these
+            run nothing and leave the iterator alone.
         done: Steps that were run.
         waited: Seconds in which a step was waiting for its batch.
     """
 
     def __init__(self, model):
         self.steps_at_a_time = model.steps_per_execution
+        self._model = model
         self._step, self._run = _functions(model)
         self.start()
 
@@ -32,8 +35,28 @@ class TrainFunction:
         """Begins a training, with nothing done."""
         self.steps_per_epoch = steps_per_epoch
         self.total_steps = total_steps
-        self.done = 0
+        self.done = self.goes_on_at = 0
         self.waited = 0.0
+        self._restore = None
+
+    def go_on(self, epoch: int, step: int, restore):
+        """Begins a training with its first steps done.
+
+        Args:
+            epoch: Which epoch comes first, from 0.
+            step: How many of its steps are done.
+            restore: Called once, where steps are done, when the step was
+                traced and all its variables are there; gives them the values
+                that they had.
+        """
+        self.done = epoch * (self.steps_per_epoch or 0)
+        self.goes_on_at = self.done + step
+        self._restore = restore if step else None
+
+    @property
+    def skips(self) -> bool:
+        """Whether the next call is for steps that are done."""
+        return self.done < self.goes_on_at
 
     def __call__(self, iterator):
         """Runs the next steps; gives Keras' logs."""
@@ -47,6 +70,15 @@ class TrainFunction:
             count = min(count, left)
         if self.total_steps is not None:
             count = min(count, max(1, self.total_steps - self.done))
+        if self._restore is not None:
+            # Some of Keras' variables, e.g. those of metrics, are made when
+            # the step is traced.
+            self._run.get_concrete_function(iterator, tf.constant(count))
+            self._restore()
+            self._restore = None
+        if self.skips:
+            self.done += count
+            return self._model.get_metrics_result()
         logs, waited = self._run(iterator, tf.constant(count))
         self.done += count
         self.waited += float(waited)
