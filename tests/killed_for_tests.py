@@ -70,7 +70,10 @@ def main(workdir, weights, steps):
         workdir=workdir,
         callbacks=[Note(steps)],
         checkpoints=tl_keras.Checkpoints(
-            seconds=None, steps=STEPS_PER_CHECKPOINT
+            seconds=None,
+            steps=STEPS_PER_CHECKPOINT,
+            # It may be killed before the weights are written.
+            keep=True,
         ),
         verbose=0,
     )

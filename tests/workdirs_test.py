@@ -95,8 +95,8 @@ class UnfinishedRunTest(absltest.TestCase):
         other = configs.override(other, "plan.options.head_epochs=2")
         with self.assertRaisesRegex(
             ValueError,
-            r"plan.options.head_epochs: nothing in it, 2 now\n"
-            r"  seed: 3 in it, 4 now\n.*--overwrite",
+            r"differs:\n  seed: 3 in it, 4 now\n"
+            r"  plan.options.head_epochs: nothing in it, 2 now\n.*--overwrite",
         ):
             self.workdir.goes_on(other)
 

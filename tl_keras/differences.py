@@ -37,7 +37,7 @@ def _shown(fields, name) -> str:
 def _flat(fields: dict, prefix: str = "") -> dict:
     flat = {}
     for name, value in fields.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict):
             flat.update(_flat(value, f"{prefix}{name}."))
         else:
             flat[prefix + name] = value

@@ -104,8 +104,8 @@ class KilledTrainingTest(absltest.TestCase):
                 time.sleep(draw.uniform(0.0, 5.0))
             else:
                 cls.killed.wait_for_a_step(process)
-                # A part of what is left, so that there is something left.
-                time.sleep(draw.uniform(0.0, 0.6) * cls.seconds)
+                # So that all kills together fall into the training.
+                time.sleep(draw.uniform(0.0, 2.0 / KILLS) * cls.seconds)
             cls.kills += process.poll() is None
             process.kill()
             process.communicate()
@@ -134,14 +134,14 @@ class KilledTrainingTest(absltest.TestCase):
         self.assertEqual(sorted(set(done)), sorted(number.values()))
         last = -1
         for place, step in enumerate(done):
-            if place in self.ends:
+            if place in self.ends:  # The first of another process.
                 self.assertBetween(last + 1 - step, 0, MOST_REPEATED)
             else:
                 self.assertEqual(step, last + 1)
             last = step
 
-    def test_nothing_of_its_checkpoints_is_left(self):
-        self.assertFalse((self.killed.workdir / "checkpoints").exists())
+    def test_two_of_its_checkpoints_are_left(self):
+        self.assertLen(list((self.killed.workdir / "checkpoints").iterdir()), 2)
 
 
 if __name__ == "__main__":

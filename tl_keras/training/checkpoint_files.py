@@ -32,6 +32,10 @@ class CheckpointFolder:
         path: The folder.
         say: Called with what is to be told.
 
+    Attributes:
+        path: As given.
+        say: As given.
+
     Example:
         >>> import tempfile
         >>> import numpy as np
@@ -43,7 +47,7 @@ class CheckpointFolder:
 
     def __init__(self, path, say):
         self.path = pathlib.Path(path)
-        self._say = say
+        self.say = say
         self._damaged = set()
 
     def write(self, content):
@@ -98,7 +102,7 @@ class CheckpointFolder:
                 return _read(file)
             except _DamagedError as error:
                 self._damaged.add(number)
-                self._say(f"Passing over {file}, which is damaged: {error}.")
+                self.say(f"Passing over {file}, which is damaged: {error}.")
         return None
 
     def clear(self):

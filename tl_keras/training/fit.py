@@ -14,6 +14,7 @@ from tl_keras import models
 from tl_keras.training import best_weights
 from tl_keras.training import checkpoint_files
 from tl_keras.training import feeds
+from tl_keras.training import fit_state
 from tl_keras.training import keeper as keepers
 from tl_keras.training import log
 from tl_keras.training import losses
@@ -269,12 +270,13 @@ def fit(
             _checkpoint_folder(workdir, verbosity),
             checkpoints,
             identity,
-            model,
-            [rows, best, *training.callbacks],
-            training.starting_point,
+            fit_state.FitState(
+                model,
+                [rows, best, *training.callbacks],
+                training.starting_point,
+            ),
             [phase.name for phase in plan.phases],
             termination,
-            log.teller(verbosity),
         )
         keeper.begin(resume)
         results = [PhaseResult.from_dict(one) for one in keeper.results]

@@ -3,11 +3,8 @@
 import sys
 import time
 
-import numpy as np
-
 from tl_keras import differences
 from tl_keras.training import background
-from tl_keras.training import callback_states
 from tl_keras.training import termination as terminations
 
 
@@ -20,44 +17,30 @@ class Keeper:
         folder: The `CheckpointFolder`, or None for no checkpoints.
         settings: A `Checkpoints`.
         identity: What `run_identity.of` gives.
-        model: The user's model.
-        callbacks: Those of the whole `fit`, the user's among them.
-        starting_point: Id of a weight to its value before the first phase; a
-            checkpoint's values go into it, in place.
+        state: The `FitState`.
         phase_names: Names of the plan's phases in order.
         termination: The `Termination` of this `fit`.
-        say: Called with what is to be told.
 
     Attributes:
+        state: As given.
+        termination: As given.
         results: What finished phases gave, as dicts.
         under_way: What a checkpoint within a phase holds of that phase, or
             None.
     """
 
     def __init__(
-        self,
-        folder,
-        settings,
-        identity,
-        model,
-        callbacks,
-        starting_point,
-        phase_names,
-        termination,
-        say,
+        self, folder, settings, identity, state, phase_names, termination
     ):
         self._folder = folder
         self._settings = settings
         self._identity = identity
-        self._model = model
-        self._callbacks = callbacks
-        self._starting_point = starting_point
         self._phase_names = phase_names
-        self._say = say
         self._background = background.Background()
         self._written_at = time.monotonic()
         self._steps_then = 0
         self._content = None
+        self.state = state
         self.termination = termination
         self.results = []
         self.under_way = None
@@ -66,11 +49,6 @@ class Keeper:
     def writes(self) -> bool:
         """Whether any checkpoints are written."""
         return self._folder is not None and self._settings.write
-
-    @property
-    def network(self) -> list:
-        """The weights of the user's model, and its random states."""
-        return list({id(v): v for v in self._model.variables}.values())
 
     def begin(self, resume: bool):
         """Puts back what the newest checkpoint holds, in place.
@@ -93,14 +71,12 @@ class Keeper:
         self.results = content["results"]
         self.under_way = content["under_way"]
         self._content = content
-        assign(self.network, content["network"])
-        # It was made from the weights of this process.
-        self._starting_point.update(
-            zip(self._starting_point, content["starting_point"], strict=True)
-        )
         if self.under_way is None:
             self.restore()
-        self._say(self._where())
+        else:
+            # Callbacks are to begin first, which may reset them.
+            self.state.put_model(content["state"])
+        self._folder.say(self._where())
 
     def wait(self):
         """Waits until the checkpoint before is on disk.
@@ -111,9 +87,8 @@ class Keeper:
         self._background.join()
 
     def restore(self):
-        """Puts back the model and the callbacks of the whole `fit`."""
-        assign(self.network, self._content["network"])
-        callback_states.put(self._callbacks, self._content["callbacks"])
+        """Puts back the `FitState` of the checkpoint, in place."""
+        self.state.put(self._content["state"])
 
     def is_due(self, steps: int) -> bool:
         """Whether the settings want a checkpoint now.
@@ -167,9 +142,7 @@ class Keeper:
         content = {
             "identity": self._identity,
             "results": list(self.results),
-            "network": values(self.network),
-            "starting_point": list(self._starting_point.values()),
-            "callbacks": callback_states.get(self._callbacks),
+            "state": self.state.get(),
             "under_way": under_way,
         }
         self._background.start(self._folder.write, content)
@@ -245,27 +218,3 @@ class Keeper:
             place = "behind its last step"
         epoch = self.under_way["epoch"] + 1
         return f"Going on in phase {phase!r}, epoch {epoch}, {place}."
-
-
-def values(variables) -> list[np.ndarray]:
-    """Copies of the values of variables."""
-    return [np.asarray(variable.numpy()) for variable in variables]
-
-
-def assign(variables, arrays):
-    """Gives variables the values that `values` gave, in place.
-
-    Raises:
-        ValueError: If they do not pair up by shape and dtype.
-    """
-    forms = [(v.dtype, tuple(v.shape)) for v in variables]
-    given = [(array.dtype.name, array.shape) for array in arrays]
-    if forms != given:
-        raise ValueError(
-            "A checkpoint does not fit this training. Got: "
-            f"{len(given)} arrays, {given[:3]} ... Expected: {len(forms)}, "
-            f"{forms[:3]} ... It may be of other versions of Keras or "
-            "tl_keras; begin anew by `resume=False` (--overwrite)."
-        )
-    for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array)

@@ -5,8 +5,8 @@ import time
 import keras
 
 from tl_keras.training import callback_states
-from tl_keras.training import keeper as keepers
 from tl_keras.training import step_state
+from tl_keras.training import variable_values
 
 
 class PhaseRecord(keras.callbacks.Callback):
@@ -57,7 +57,7 @@ class PhaseRecord(keras.callbacks.Callback):
     def restore(self):
         """Puts everything back, in place, when the step has been traced."""
         # Keras makes some metrics' variables only then.
-        keepers.assign(
+        variable_values.put(
             _metric_variables(self._compiled.training_model),
             self._given["metrics"],
         )
@@ -96,7 +96,7 @@ class PhaseRecord(keras.callbacks.Callback):
     def _restore(self):
         given = self._given
         self._keeper.restore()
-        keepers.assign(self._beside_network(), given["variables"])
+        variable_values.put(self._beside_network(), given["variables"])
         callback_states.put(self._callbacks, given["callbacks"])
         self.model.stop_training = given["stopped"]
 
@@ -113,8 +113,8 @@ class PhaseRecord(keras.callbacks.Callback):
                 "stopped": stops,
                 "is_over": not step and (stops or epoch == self._epochs),
                 "seconds": time.perf_counter() - self._began,
-                "variables": keepers.values(self._beside_network()),
-                "metrics": keepers.values(_metric_variables(self.model)),
+                "variables": variable_values.get(self._beside_network()),
+                "metrics": variable_values.get(_metric_variables(self.model)),
                 "callbacks": callback_states.get(self._callbacks),
             },
             self.model.train_function.done,
@@ -122,7 +122,7 @@ class PhaseRecord(keras.callbacks.Callback):
 
     def _beside_network(self) -> list:
         """What steps change or read beside the user's model."""
-        of_network = {id(v) for v in self._keeper.network}
+        of_network = {id(v) for v in self._keeper.state.variables}
         listed = [*self._compiled.held, *step_state.variables(self._compiled)]
         return [v for v in listed if id(v) not in of_network]
 

@@ -244,6 +244,10 @@ class PhaseTraining:
             # Keras counts as if no call were cut short at the end of an
             # epoch, and none skipped, and would take the data for used up.
             batches = batches.repeat()
+        for metric in self.metrics:
+            # Keras does not, before the first step of another model.
+            if isinstance(metric, keras.metrics.Metric):
+                metric.reset_state()
         training_model.fit(
             batches,
             initial_epoch=epoch,
