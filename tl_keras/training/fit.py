@@ -201,13 +201,12 @@ def fit(
         terminations.Termination(
             active=workdir is not None and checkpoints.write
         ) as termination,
-        strategies.scope_of(model) as strategy,
+        strategies.scope_of(model),
     ):
         feed = feeds.make(
             data,
             validation_data,
             num_classes=_num_classes(model, loss),
-            replicas=strategy.num_replicas_in_sync,
             class_weight=class_weight,
             seed=seed,
         )

@@ -19,6 +19,7 @@ from tl_keras.training import phase_record
 from tl_keras.training import prefix_cache
 from tl_keras.training import pruner as pruners
 from tl_keras.training import replica_means
+from tl_keras.training import replicas
 from tl_keras.training import seeds
 from tl_keras.training import skipping_callbacks
 from tl_keras.training import step_trial
@@ -234,16 +235,21 @@ class PhaseTraining:
         function.go_on(epoch, record.first_step, record.restore)
         # Where an epoch's steps are done, its validation may still be due.
         next_epoch, next_step = divmod(function.goes_on_at, steps_per_epoch)
-        batches = feed.train(
-            phase,
+        which = (
             first_epoch + next_epoch,
             max(1, epochs - next_epoch),
             next_step,
         )
-        if training_model.steps_per_execution > 1 or record.first_step:
-            # Keras counts as if no call were cut short at the end of an
-            # epoch, and none skipped, and would take the data for used up.
-            batches = batches.repeat()
+        if tf.distribute.has_strategy():
+            batches = replicas.distributed(
+                lambda parts: feed.train(phase, *which, parts)
+            )
+        else:
+            batches = feed.train(phase, *which)
+            if training_model.steps_per_execution > 1 or record.first_step:
+                # Keras counts as if no call were cut short at the end of an
+                # epoch, and none skipped, and would take the data for used up.
+                batches = batches.repeat()
         for metric in self.metrics:
             # Keras does not, before the first step of another model.
             if isinstance(metric, keras.metrics.Metric):
@@ -253,7 +259,7 @@ class PhaseTraining:
             initial_epoch=epoch,
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
-            validation_data=feed.validation(),
+            **_validation(feed, training_model),
             shuffle=False,
             callbacks=skipping_callbacks.SkippingCallbacks(
                 callbacks,
@@ -334,11 +340,10 @@ class PhaseTraining:
     def _chosen_steps(self, phase, compiled, feed, first_epoch) -> dict:
         """How many steps run at a time, and whether by XLA."""
         _, total_steps = self._steps(phase)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         chosen = {"steps_per_execution": 1, "jit_compile": False}
         if (
             self.step_trial
-            and replicas == 1
+            and not tf.distribute.has_strategy()
             and total_steps >= step_trial.FEWEST_STEPS
         ):
             batches = feed.train(phase, first_epoch, 1)
@@ -481,6 +486,20 @@ class PhaseTraining:
                 )
             )
         return callbacks
+
+
+def _validation(feed, training_model) -> dict:
+    """Keras' arguments for the validation data."""
+    if not feed.validates:
+        return {}
+    if not tf.distribute.has_strategy():
+        return {"validation_data": feed.validation()}
+    training_model.make_test_function()
+    training_model.test_function.steps = feed.validation_steps
+    return {
+        "validation_data": replicas.distributed(feed.validation),
+        "validation_steps": feed.validation_steps,
+    }
 
 
 def _rest_key(rest):

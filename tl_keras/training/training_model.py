@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 
 from tl_keras import graph
+from tl_keras import keras_internals
+from tl_keras.data import parts
 from tl_keras.training import fused_batch_norm
 from tl_keras.training import train_function
 from tl_keras.tuning import anchoring
@@ -136,10 +138,57 @@ class TrainingModel(keras.Model):
         return self._pruner.value
 
     def train_step(self, data):
-        logs = super().train_step(data)
+        batch, share = _unpacked(data)
+        inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
+        with tf.GradientTape() as tape:
+            predictions = self(inputs, training=True)
+            loss = self.compute_loss(
+                inputs, labels, predictions, weights, training=True
+            )
+            self._track_loss(loss, inputs, share)
+            if share is not None:
+                # Gradients of replicas are added up, whatever their parts.
+                loss *= tf.cast(share, loss.dtype)
+            loss = self.optimizer.scale_loss(loss)
+        variables = self.trainable_weights
+        gradients = tape.gradient(loss, variables)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        logs = self._measured(inputs, labels, predictions, weights, share)
         if self.pruner is not None:
             self.pruner.after_step()
         return logs
+
+    def test_step(self, data):
+        batch, share = _unpacked(data)
+        inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
+        predictions = self(inputs, training=False)
+        loss = self.compute_loss(
+            inputs, labels, predictions, weights, training=False
+        )
+        self._track_loss(loss, inputs, share)
+        return self._measured(inputs, labels, predictions, weights, share)
+
+    def _track_loss(self, loss, inputs, share):
+        """Adds the loss of a batch, or of a part, to the mean of the epoch."""
+        # `compute_loss` gives what replicas add up to the mean of even parts.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        count = tf.shape(keras.tree.flatten(inputs)[0])[0]
+        if share is not None:
+            count = tf.where(share > 0.0, count, 0)
+        tracker = keras_internals.loss_tracker(self)
+        tracker.update_state(loss * replicas, sample_weight=count)
+
+    def _measured(self, inputs, labels, predictions, weights, share):
+        """Adds to the metrics what is no stand-in; gives their results."""
+        if share is None:
+            return self.compute_metrics(inputs, labels, predictions, weights)
+
+        def update():
+            self.compute_metrics(inputs, labels, predictions, weights)
+            return 0
+
+        tf.cond(share > 0.0, update, lambda: 0)
+        return self.get_metrics_result()
 
     @property
     def step_inputs(self) -> list:
@@ -201,17 +250,18 @@ class TrainingModel(keras.Model):
             self.train_function = train_function.TrainFunction(self)
         return self.train_function
 
+    def make_test_function(self, force=False):
+        # On one device Keras' own does.
+        if not tf.distribute.has_strategy():
+            return super().make_test_function(force)
+        if self.test_function is None or force:
+            self.test_function = train_function.TestFunction(self)
+        self.test_function.start()
+        return self.test_function
+
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Keras averages the replicas' parts of the first batch, which fails
-        # where they differ in size; one part says all that is needed:
-        # https://github.com/keras-team/keras/issues/20585
         if iterator is not None and tf.distribute.has_strategy():
-            local = tf.distribute.get_strategy().experimental_local_results
-            for _, _, parts in iterator:
-                data_batch = keras.tree.map_structure(
-                    lambda value: local(value)[0], next(parts)
-                )
-                break
+            data_batch = keras_internals.first_part(iterator).batch
             iterator = None
         super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
 
@@ -246,6 +296,11 @@ def call_in_mode(operation, mode, *args, **kwargs):
 def infer(operation, *args, **kwargs):
     """Calls an operation in inference mode."""
     return call_in_mode(operation, False, *args, **kwargs)
+
+
+def _unpacked(data):
+    """A batch and None, or a part's examples and its share."""
+    return data if isinstance(data, parts.Part) else (data, None)
 
 
 class _Hidden:
