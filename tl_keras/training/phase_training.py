@@ -341,11 +341,7 @@ class PhaseTraining:
         """How many steps run at a time, and whether by XLA."""
         _, total_steps = self._steps(phase)
         chosen = {"steps_per_execution": 1, "jit_compile": False}
-        if (
-            self.step_trial
-            and not tf.distribute.has_strategy()
-            and total_steps >= step_trial.FEWEST_STEPS
-        ):
+        if self.step_trial and total_steps >= step_trial.FEWEST_STEPS:
             batches = feed.train(phase, first_epoch, 1)
             subject = (
                 f"{phase}, {total_steps} steps of {batches}, "
@@ -355,11 +351,22 @@ class PhaseTraining:
                 hashlib.sha256(subject.encode()).hexdigest()[:16],
                 f"steps of {phase.name}",
                 lambda: step_trial.choose(
-                    compiled, batches, total_steps, self.callbacks
+                    compiled,
+                    self._endless(phase, feed, first_epoch),
+                    total_steps,
+                    self.callbacks,
                 ),
             )
             log.teller(self.verbose)(_told(chosen))
         return chosen
+
+    def _endless(self, phase, feed, epoch):
+        """The batches of an epoch, again and again."""
+        if tf.distribute.has_strategy():
+            return replicas.distributed(
+                lambda parts: feed.train(phase, epoch, 1, parts=parts)
+            )
+        return feed.train(phase, epoch, 1).repeat()
 
     def _training_model(self, phase, trained, rest) -> TrainingModel:
         anchored = {}

@@ -14,6 +14,10 @@ import tensorflow as tf
 _LONGEST_BYTES = 2**26
 
 
+class WorkerError(RuntimeError):
+    """Another worker could not go on, and so this one cannot."""
+
+
 def count(strategy=None) -> int:
     """How many workers there are.
 
@@ -52,6 +56,35 @@ def wait_for_all(strategy=None):
 def any_of(flag: bool, strategy=None) -> bool:
     """Whether a flag is set on any worker."""
     return any(gathered(bool(flag), strategy))
+
+
+def from_chief(function, strategy=None):
+    """What a function gives on the chief, on all workers.
+
+    Args:
+        function: Called without arguments, on the chief alone; gives a value
+            for JSON.
+        strategy: A `tf.distribute.Strategy`; None is the current one.
+
+    Raises:
+        Exception: On the chief, what the function raised.
+        WorkerError: On the others then.
+    """
+    if count(strategy) == 1:
+        return function()
+    raised, outcome = None, {}
+    if is_chief(strategy):
+        try:
+            outcome["value"] = function()
+        except Exception as error:
+            raised = error
+            outcome["error"] = f"{type(error).__name__}: {error}"
+    outcome = of_chief(outcome, strategy)
+    if raised is not None:
+        raise raised
+    if "error" in outcome:
+        raise WorkerError(f"The chief stopped. {outcome['error']}")
+    return outcome["value"]
 
 
 def of_chief(value, strategy=None):
