@@ -205,6 +205,7 @@ def fit(
             active=workdir is not None and checkpoints.write
         ) as termination,
         strategies.scope_of(model),
+        workers.losses_told(),
     ):
         feed = feeds.make(
             data,

@@ -5,13 +5,23 @@ calls here in the same order: a call returns when every worker has made it.
 Where there is one process, that is no work.
 """
 
+import contextlib
 import json
+import re
+import uuid
 
 import numpy as np
 import tensorflow as tf
 
 # In one message; what is larger goes in several.
 _LONGEST_BYTES = 2**26
+_OF_LOST_WORKERS = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
 
 
 class WorkerError(RuntimeError):
@@ -48,6 +58,31 @@ def is_chief(strategy=None) -> bool:
     return index(strategy) == 0
 
 
+@contextlib.contextmanager
+def losses_told():
+    """Says in words, within the context, that another worker is gone.
+
+    TensorFlow finds out within a few seconds: its workers send each other
+    signs of life.
+
+    Raises:
+        WorkerError: In place of the error with which TensorFlow gave up
+            waiting for that worker.
+    """
+    try:
+        yield
+    except _OF_LOST_WORKERS as error:
+        strategy = tf.distribute.get_strategy()
+        if count(strategy) == 1:
+            raise
+        raise WorkerError(
+            f"{_lost(strategy, str(error))} is gone: its process ended or "
+            "cannot be reached, and none can go on without it. Look into its "
+            "log, then start all workers again: with a `workdir`, they go on "
+            "from the last checkpoint."
+        ) from error
+
+
 def wait_for_all(strategy=None):
     """Returns when every worker is here."""
     gathered(None, strategy)
@@ -56,6 +91,42 @@ def wait_for_all(strategy=None):
 def any_of(flag: bool, strategy=None) -> bool:
     """Whether a flag is set on any worker."""
     return any(gathered(bool(flag), strategy))
+
+
+def any_of_each(flags, strategy=None) -> np.ndarray:
+    """Whether each of several flags is set on any worker.
+
+    Args:
+        flags: Bool array of the same shape on all workers.
+        strategy: A `tf.distribute.Strategy`; None is the current one.
+    """
+    strategy = _or_current(strategy)
+    if count(strategy) == 1:
+        return flags
+    return _summed(strategy, flags.astype(np.int64)) > 0
+
+
+def is_first_in(folder, strategy=None) -> bool:
+    """Whether no worker before this one sees the same folder.
+
+    Args:
+        folder: A `pathlib.Path`, the same or not on other workers.
+        strategy: A `tf.distribute.Strategy`; None is the current one.
+    """
+    if count(strategy) == 1:
+        return True
+    mine = folder / f".worker-{uuid.uuid4().hex}"
+    # Where it cannot be made, whoever uses the folder will say so.
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        mine.touch()
+    try:
+        before = gathered(mine.name, strategy)[: index(strategy)]
+        is_first = not any((folder / name).exists() for name in before)
+        wait_for_all(strategy)
+    finally:
+        mine.unlink(missing_ok=True)
+    return is_first
 
 
 def from_chief(function, strategy=None):
@@ -160,6 +231,18 @@ def _addresses(strategy) -> list:
         if job in spec.jobs
         for number in range(spec.num_tasks(job))
     ]
+
+
+def _lost(strategy, message: str) -> str:
+    """The worker that TensorFlow complains of, as far as it says which."""
+    found = re.findall(r"/job:(\w+)/(?:replica:\d+/)?task:(\d+)", message)
+    own = _addresses(strategy)[index(strategy)]
+    others = {(job, int(number)) for job, number in found} - {own}
+    if len(others) != 1:
+        return "Another worker"
+    ((job, number),) = others
+    address = strategy.cluster_resolver.cluster_spec().task_address(job, number)
+    return f"Worker {address} ({job} {number})"
 
 
 def _words(content: bytes, length: int):
