@@ -55,9 +55,10 @@ def examples(count, seed=0):
     """Images and classes that can be learned."""
     draw = np.random.default_rng(seed)
     labels = np.arange(count) % 2
-    images = draw.integers(0, 256, (count, SIZE, SIZE, 3)) // (1 + labels)[
-        :, None, None, None
-    ]
+    images = (
+        draw.integers(0, 256, (count, SIZE, SIZE, 3))
+        // (1 + labels)[:, None, None, None]
+    )
     return images.astype("uint8"), labels
 
 
@@ -217,9 +218,7 @@ def hub_encoder():
     module = _module(modules_for_tests.image_module)
     encoder = tl_keras.encoders.load(f"hub:{module}")
     model = tl_keras.build(encoder, tl_keras.heads.Classifier(num_classes=2))
-    return trained(
-        model, image_data(29, 17), phase(batch_norm="inference")
-    )
+    return trained(model, image_data(29, 17), phase(batch_norm="inference"))
 
 
 def steps_per_execution():
@@ -370,7 +369,7 @@ def main(whose, out, *names):
     out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
     for name in names:
-        with tl_keras.strategy(strategy_name()) as strategy:
+        with tl_keras.strategy(strategy_name()):
             number = workers.index()
             if strategy_name() == "none":
                 keras.utils.set_random_seed(0)

@@ -91,9 +91,7 @@ def main(argv):
         cluster.read()
     else:
         # Of several workers, the chief looks.
-        workdirs.make(config.workdir).goes_on(
-            config, overwrite=OVERWRITE.value
-        )
+        workdirs.make(config.workdir).goes_on(config, overwrite=OVERWRITE.value)
     # TensorFlow takes seconds to import, and a wrong flag needs none of it.
     from tl_keras import runs
 

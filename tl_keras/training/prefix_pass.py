@@ -222,7 +222,9 @@ def mine_of(indices, batch_size: int) -> np.ndarray:
         indices: Array of whole batches, one after another.
         batch_size: A multiple of the number of workers.
     """
-    shares = np.reshape(indices, [-1, workers.count(), batch_size // workers.count()])
+    shares = np.reshape(
+        indices, [-1, workers.count(), batch_size // workers.count()]
+    )
     return shares[:, workers.index()].ravel()
 
 

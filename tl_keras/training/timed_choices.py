@@ -63,7 +63,6 @@ class TimedChoices:
             os.fsync(file.fileno())
         os.replace(beside, self._path)
 
-
     def _read(self) -> dict:
         if self._path is None or not self._path.exists():
             return {}

@@ -48,9 +48,7 @@ def index(strategy=None) -> int:
     if len(addresses) == 1:
         return 0
     resolver = strategy.cluster_resolver
-    return addresses.index(
-        (resolver.task_type, resolver.task_id)
-    )
+    return addresses.index((resolver.task_type, resolver.task_id))
 
 
 def is_chief(strategy=None) -> bool:
