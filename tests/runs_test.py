@@ -65,6 +65,8 @@ class FinishedRunTest(absltest.TestCase):
                 "export",
                 "log.csv",
                 "model.keras",
+                "predictions.npz",
+                "reliability.png",
                 "results.json",
             ],
         )

@@ -107,12 +107,15 @@ class Examples:
         labels: np.int64 array `[examples]`, each in `[0, classes)`.
         ids: Array of `str`: the file's path, or the source's own id.
         digests: uint8 array `[examples, 16]`: hashes of the inputs' content.
+        columns: What else the source says of each example: a name to an array
+            `[examples]` of texts or numbers.
     """
 
     inputs: object
     labels: np.ndarray
     ids: np.ndarray
     digests: np.ndarray
+    columns: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __len__(self):
         return len(self.labels)
@@ -124,6 +127,7 @@ class Examples:
             self.labels[indices],
             self.ids[indices],
             self.digests[indices],
+            {name: values[indices] for name, values in self.columns.items()},
         )
 
 
