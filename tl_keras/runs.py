@@ -196,14 +196,16 @@ def _headline(config) -> str:
     return "\n".join([names, *lines])
 
 
-def _encoder_and_data(config):
+def _encoder_and_data(config, change=None):
     """Both, in the order in which one has to know of the other.
 
     Images are resized to what the encoder takes; an encoder of sound brings
     the clips as they are to what its network takes.
     """
     loading.find(config.encoder.name)  # A wrong name is told before reading.
-    source = read_data(config.data)
+    source, data_config = read_data(config.data), config.data
+    if change is not None:
+        source, data_config = change(source, data_config)
     if source.kind == "image":
         encoder = _encoder(
             config,
@@ -218,9 +220,9 @@ def _encoder_and_data(config):
                 "images. Choose an encoder for what the data are."
             )
         return encoder, prepare_data(
-            source, config.data, config.seed, image_size=spec.size
+            source, data_config, config.seed, image_size=spec.size
         )
-    data = prepare_data(source, config.data, config.seed)
+    data = prepare_data(source, data_config, config.seed)
     return _encoder(config, input_spec=data.input_spec), data
 
 
@@ -234,6 +236,21 @@ def _encoder(config, **options):
         **options,
         **config.encoder.options,
     )
+
+
+def prepared(config, *, change=None):
+    """The model, data and plan of a config, as a run begins with them.
+
+    Args:
+        config: A `RunConfig`.
+        change: From the source and the `DataConfig` to those to be used
+            instead; None for these themselves.
+
+    Returns:
+        The untrained model, the `Data` and the `Plan`.
+    """
+    encoder, data = _encoder_and_data(config, change)
+    return _model(config, encoder, data.num_classes), data, _plan(config)
 
 
 def read_data(config: configs.DataConfig):

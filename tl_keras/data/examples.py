@@ -131,6 +131,29 @@ class Examples:
         )
 
 
+def joined(first: Examples, second: Examples) -> Examples:
+    """The examples of two splits of one source, one after the other.
+
+    Columns that only one of them has are left out.
+    """
+    inputs = {}
+    for field in dataclasses.fields(first.inputs):
+        values = [getattr(one.inputs, field.name) for one in (first, second)]
+        is_array = isinstance(values[0], np.ndarray)
+        inputs[field.name] = np.concatenate(values) if is_array else values[0]
+    return Examples(
+        type(first.inputs)(**inputs),
+        np.concatenate([first.labels, second.labels]),
+        np.concatenate([first.ids, second.ids]),
+        np.concatenate([first.digests, second.digests]),
+        {
+            name: np.concatenate([values, second.columns[name]])
+            for name, values in first.columns.items()
+            if name in second.columns
+        },
+    )
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
     """Named splits of examples with class names, as they were found.

@@ -279,6 +279,28 @@ class Evaluation:
         """The fields as plain numbers, lists and dicts, ready for JSON."""
         return dataclasses.asdict(self)
 
+    def threshold_table(self, kind: str) -> str:
+        """The thresholds for a wanted precision or recall, to be printed.
+
+        Args:
+            kind: "precision" or "recall".
+        """
+        [(wanted, rows)] = self.thresholds[kind].items()
+        width = max(map(len, [*map(_shortened, rows), "class"]))
+        lines = [
+            f"Thresholds for a {kind} of at least {wanted}",
+            f"{'class':<{width}}  threshold  precision  recall",
+        ]
+        for name, row in rows.items():
+            shown = "cannot be reached"
+            if row is not None:
+                shown = (
+                    f"{row['threshold']:9.4f}  {row['precision']:9.4f}  "
+                    f"{row['recall']:6.4f}"
+                )
+            lines.append(f"{_shortened(name):<{width}}  {shown}")
+        return "\n".join(lines)
+
     def __str__(self):
         lines = [f"{self.num_examples} examples, {len(self.per_class)} classes"]
         for label, name in _SHOWN.items():

@@ -89,8 +89,9 @@ def calibrate(model, dataset) -> Calibration:
     logits, labels = predictions.predict_logits(model, dataset)
     found = of_logits(logits, labels)
     if found.applied:
-        for weight in layer.weights:
-            weight.assign(weight / found.temperature)
+        layer.set_weights(
+            [weight / found.temperature for weight in layer.get_weights()]
+        )
     return found
 
 

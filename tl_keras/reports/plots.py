@@ -172,6 +172,49 @@ def reliability(bins, path) -> pathlib.Path:
     return _save(figure, path)
 
 
+def spread(trials, path) -> pathlib.Path:
+    """Draws the scores of several trainings, their means and intervals.
+
+    Args:
+        trials: A `tl_keras.evaluation.trials.Trials`.
+        path: Name of the PNG file. Missing folders are made.
+
+    Returns:
+        The path.
+    """
+    names = ("accuracy", "macro_f1", "log_loss")
+    figure = _figure(3.2 * len(names), 3.6)
+    panels = figure.subplots(1, len(names))
+    divisions = list(
+        dict.fromkeys((one["repeat"], one["fold"]) for one in trials.trials)
+    )
+    for panel, name in zip(panels, names, strict=True):
+        found = trials.metrics[name]
+        if found["interval"] is not None:
+            panel.axhspan(*found["interval"], color="#dde8f3", zorder=0)
+        panel.axhline(found["mean"], color=_TRAINING_COLOR, linewidth=1)
+        panel.plot(
+            [
+                divisions.index((one["repeat"], one["fold"])) + 1
+                for one in trials.trials
+            ],
+            [one[name] for one in trials.trials],
+            linestyle="",
+            marker="o",
+            markersize=5,
+            color=_VALIDATION_COLOR,
+            alpha=0.7,
+        )
+        panel.set_title(
+            f"{name.replace('_', ' ')}: {found['mean']:.4f}", fontsize=10
+        )
+        panel.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+        panel.set_xlabel(
+            {"folds": "fold", "splits": "split"}.get(trials.kind, "all seeds")
+        )
+    return _save(figure, path)
+
+
 def _figure(width: float, height: float):
     """A figure that no state of `pyplot` knows, so it needs no closing."""
     figure = matplotlib_figure.Figure(
