@@ -20,6 +20,8 @@ from tl_keras.data import preparation
 from tl_keras.data import texts as data_texts
 from tl_keras.data.choices import Choices
 from tl_keras.evaluation import metrics
+from tl_keras.evaluation import slices as slicing
+from tl_keras.evaluation import thresholds
 
 BATCH_SIZE = 32
 # Kind of input to what its files are, and how one may be called.
@@ -60,6 +62,9 @@ def evaluate(
     text_column: str | None = None,
     label_column: str | None = None,
     split: str = "test",
+    slices=None,
+    precision: float = thresholds.WANTED,
+    recall: float = thresholds.WANTED,
     trust_modules: bool = False,
 ) -> metrics.Evaluation:
     """Evaluates the model of a finished run, on its own or on other data.
@@ -74,14 +79,18 @@ def evaluate(
             `tl_keras.configs.DataConfig`. None: its default.
         label_column: Where its labels are, likewise.
         split: "test", "validation" or "train".
+        slices: Names of columns of the data: metrics are told for each of
+            their values. None: those with few values, or numbers.
+        precision: What `Evaluation.thresholds` are to reach, in [0, 1].
+        recall: Likewise.
         trust_modules: See `tl_keras.load_model`.
 
     Returns:
         An `Evaluation`.
 
     Raises:
-        ValueError: If there is no finished run, if the data has other classes
-            or no such part.
+        ValueError: If there is no finished run, if the data has other classes,
+            or no such part or column.
     """
     checks.one_of(split, ("test", "validation", "train"), name="split")
     config = workdirs.read_config(workdir)
@@ -109,9 +118,29 @@ def evaluate(
             f"{data.name!r} has no {split} part. Got: split={split!r}. "
             f"Expected one of: {', '.join(parts)}."
         )
+    # In stored order, as are the columns.
     return metrics.evaluate(
-        model, getattr(data, split), class_names=data.class_names
+        model,
+        data.evaluation_batches(split),
+        class_names=data.class_names,
+        columns=_columns(data.columns(split), slices),
+        precision=precision,
+        recall=recall,
     )
+
+
+def _columns(columns, slices):
+    if slices is None:
+        return slicing.worth_slicing(columns)
+    for name in slices:
+        if name not in columns:
+            raise ValueError(
+                f"The data has no column {name!r}. Got the columns: "
+                f"{list(columns)}. A table's other columns, the folders of "
+                "files within their class, and other values of a TensorFlow "
+                "Datasets example are columns."
+            )
+    return {name: columns[name] for name in slices}
 
 
 def _data_config(config, dataset, data_dir, text_column, label_column):

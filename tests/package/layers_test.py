@@ -22,7 +22,7 @@ LAYERS = (
     ("configs",),
     ("workdirs",),
     ("runs",),
-    ("exporting", "inference"),
+    ("comparisons", "exporting", "inference", "stability"),
     ("cli",),
     ("__main__",),
 )
@@ -37,6 +37,7 @@ WITHOUT_TENSORFLOW = (
     "checks",
     "cli/cache",
     "cli/common",
+    "cli/compare",
     "cli/doctor",
     "cli/evaluate",
     "cli/export",

@@ -15,6 +15,7 @@ from tl_keras import checks
 COMMANDS = {
     "finetune": "Fine-tune an encoder on a data set, evaluate and export it.",
     "evaluate": "Evaluate the model of a workdir again.",
+    "compare": "Tell which runs differ by more than chance.",
     "predict": "Classify images, texts or sound with the model of a workdir.",
     "export": "Export the model of a workdir for servers and phones.",
     "cache": "List or clear what is kept of frozen layers.",
