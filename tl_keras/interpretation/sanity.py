@@ -1,0 +1,162 @@
+"""What tells a meaningless map from one that explains."""
+
+import dataclasses
+
+import numpy as np
+from scipy import stats
+
+from tl_keras.interpretation import class_scores
+from tl_keras.interpretation import curves
+from tl_keras.interpretation import images as images_
+from tl_keras.interpretation import randomisation
+
+_RANDOM_ORDERS = 3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Checks:
+    """How a map did, and how maps do that mean nothing.
+
+    Each area is below a curve of `curves.deletion` (small is good) or
+    `curves.insertion` (large is good).
+
+    Attributes:
+        fractions: Which share of the image is gone, or there, at each point.
+        deletion: The class's probability at each point.
+        insertion: Likewise.
+        random_deletion: The same for random orders, their mean.
+        random_insertion: Likewise.
+        deletion_area: Of the map.
+        insertion_area: Of the map.
+        random_deletion_area: Of random orders.
+        random_insertion_area: Of random orders.
+        randomised_deletion_area: Of the map that the same method draws of the
+            model with shuffled weights.
+        randomised_insertion_area: Likewise.
+        randomised_correlation: Spearman's rank correlation of that map with
+            this one; near 1, the method draws the image and not what the
+            model learned. None where a map is the same everywhere.
+        passes: Whether insertion minus deletion is larger for the map than
+            for random orders and for the map of shuffled weights.
+    """
+
+    fractions: list[float]
+    deletion: list[float]
+    insertion: list[float]
+    random_deletion: list[float]
+    random_insertion: list[float]
+    deletion_area: float
+    insertion_area: float
+    random_deletion_area: float
+    random_insertion_area: float
+    randomised_deletion_area: float
+    randomised_insertion_area: float
+    randomised_correlation: float | None
+    passes: bool
+
+    def as_dict(self) -> dict:
+        """The fields as plain numbers and lists, ready for JSON."""
+        return dataclasses.asdict(self)
+
+
+def check(model, images, maps, method, *, classes=None, seed: int = 0):
+    """Checks maps of images, one by one.
+
+    Args:
+        model: A `keras.Model` from images to logits or probabilities, or the
+            `ClassScores` of one.
+        images: `[examples, height, width, channels]` as the model takes them.
+        maps: What `method` gave for them, `[examples, height, width]`.
+        method: From `(model, images, classes)` to maps. It is called again
+            while the model's weights are shuffled.
+        classes: Class indices `[examples]`, one for all, or None for the
+            predicted ones.
+        seed: Of the random orders and of the shuffling.
+
+    Returns:
+        A list of `Checks`, one for each image.
+
+    Raises:
+        ValueError: If images, maps or classes do not fit.
+
+    Example:
+        >>> import tl_keras
+        >>> from tl_keras.interpretation import gradcam
+        >>> encoder = tl_keras.encoders.load("tiny")
+        >>> head = tl_keras.heads.Classifier(num_classes=3)
+        >>> model = tl_keras.build(encoder, head)
+        >>> images = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3))
+        >>> def method(model, images, classes):
+        ...     return gradcam.grad_cam(model, images, classes=classes)
+        >>> [found] = check(
+        ...     model, images, method(model, images, None), method)
+        >>> 0 < found.deletion_area < 1
+        True
+    """
+    scores = class_scores.of(model)
+    images = images_.checked(scores.model, images)
+    classes = scores.chosen(images, classes)
+    with randomisation.shuffled_weights(scores.model, seed):
+        randomised = method(scores, images, classes)
+
+    def both(some_maps):
+        return np.stack(
+            [
+                curves.deletion(scores, images, some_maps, classes=classes),
+                curves.insertion(scores, images, some_maps, classes=classes),
+            ]
+        )
+
+    rng = np.random.default_rng(seed)
+    random = np.mean(
+        [both(rng.random(images.shape[:3])) for _ in range(_RANDOM_ORDERS)],
+        axis=0,
+    )
+    ours, shuffled = both(maps), both(np.nan_to_num(randomised))
+    return [
+        _checks(
+            ours[:, index],
+            random[:, index],
+            shuffled[:, index],
+            rank_correlation(maps[index], randomised[index]),
+        )
+        for index in range(len(images))
+    ]
+
+
+def rank_correlation(one, other) -> float | None:
+    """Spearman's rank correlation of two maps, or None if one is constant.
+
+    Example:
+        >>> rank_correlation([[1.0, 2.0]], [[5.0, 9.0]])
+        1.0
+    """
+    one, other = np.asarray(one).reshape(-1), np.asarray(other).reshape(-1)
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return None
+    correlation = float(stats.spearmanr(one, other).statistic)
+    return correlation if np.isfinite(correlation) else None
+
+
+def _checks(ours, random, randomised, correlation) -> Checks:
+    areas, random_areas = curves.area(ours), curves.area(random)
+    randomised_areas = curves.area(randomised)
+    margin, random_margin, randomised_margin = (
+        float(insertion - deletion)
+        for deletion, insertion in (areas, random_areas, randomised_areas)
+    )
+    return Checks(
+        fractions=curves.fractions().tolist(),
+        deletion=ours[0].tolist(),
+        insertion=ours[1].tolist(),
+        random_deletion=random[0].tolist(),
+        random_insertion=random[1].tolist(),
+        deletion_area=float(areas[0]),
+        insertion_area=float(areas[1]),
+        random_deletion_area=float(random_areas[0]),
+        random_insertion_area=float(random_areas[1]),
+        randomised_deletion_area=float(randomised_areas[0]),
+        randomised_insertion_area=float(randomised_areas[1]),
+        randomised_correlation=correlation,
+        passes=margin > max(random_margin, randomised_margin),
+    )
