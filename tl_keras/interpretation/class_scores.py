@@ -94,7 +94,10 @@ class ClassScores:
         Args:
             inputs: Any number of inputs.
         """
-        logits = self.all_logits(inputs)
+        return self.as_probabilities(self.all_logits(inputs))
+
+    def as_probabilities(self, logits) -> np.ndarray:
+        """What the model makes of logits `[rows, num_classes]`."""
         if self.activation == "sigmoid":
             return special.expit(logits)
         return special.softmax(logits, axis=1)

@@ -105,6 +105,28 @@ def insertion(
     return _curves(scores, images, images, blurred, maps, classes, steps)
 
 
+def of_parts(parts, order, class_index, *, inserts: bool) -> np.ndarray:
+    """A class's probability while the parts of a text go or come, in order.
+
+    Args:
+        parts: The text's `Words` or `Tokens`.
+        order: Their positions, the first to go or to come first.
+        class_index: The class.
+        inserts: Whether they come back, instead of going.
+
+    Returns:
+        float32 `[points]`: at most 14 steps, from all parts to none, or from
+        none to all.
+    """
+    steps = min(STEPS, len(order))
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    bounds = np.round(fractions(steps) * len(order))
+    reached = ranks[None] < bounds[:, None]
+    logits = parts.logits(reached if inserts else ~reached)
+    return parts.scores.as_probabilities(logits)[:, class_index]
+
+
 def area(curve) -> np.ndarray:
     """The area below curves, between 0 and 1: the mean probability on the way.
 

@@ -53,3 +53,25 @@ def fill_color(images, fill=None) -> np.ndarray:
             f"or {images.shape[-1]} of them, one a channel."
         )
     return np.broadcast_to(fill, images.shape[-1:])[None, None, None]
+
+
+def logits_with_parts(scores, image, color, part_of, class_index):
+    """A function from which parts of an image are there to a class's logit.
+
+    Args:
+        scores: The `ClassScores` of the model.
+        image: float32 `[height, width, channels]`.
+        color: What stands where a part is not there, broadcasts to it.
+        part_of: int `[height, width]`: the part that each pixel is in.
+        class_index: Whose logit.
+
+    Returns:
+        A function from `[rows, parts]`, 0 and 1 or bool, to float32 `[rows]`.
+    """
+
+    def logits_of(keep):
+        there = np.asarray(keep, bool)[:, part_of][..., None]
+        covered = np.where(there, image, color)
+        return scores.all_logits(covered)[:, class_index]
+
+    return logits_of

@@ -124,6 +124,48 @@ def check(model, images, maps, method, *, classes=None, seed: int = 0):
     ]
 
 
+def check_text(parts, values, method, class_index, *, seed: int = 0):
+    """Checks what a method says of the words of a text.
+
+    As `check`, with words that are cut out or come back. Nothing but words is
+    left out, so insertion begins without any.
+
+    Args:
+        parts: The text's `Words` or `Tokens`.
+        values: What the method gave for each.
+        method: From nothing to values, called while the weights of the model
+            are shuffled.
+        class_index: The class that was explained.
+        seed: Of the random orders and of the shuffling.
+
+    Returns:
+        `Checks`.
+    """
+    with randomisation.shuffled_weights(parts.scores.model, seed):
+        randomised = method()
+    rng = np.random.default_rng(seed)
+    values = np.asarray(values)
+
+    def both(some_values):
+        order = np.argsort(-np.asarray(some_values), kind="stable")
+        return np.stack(
+            [
+                curves.of_parts(parts, order, class_index, inserts=inserts)
+                for inserts in (False, True)
+            ]
+        )
+
+    random = np.mean(
+        [both(rng.random(len(values))) for _ in range(_RANDOM_ORDERS)], axis=0
+    )
+    return _checks(
+        both(values),
+        random,
+        both(randomised),
+        rank_correlation(values, randomised),
+    )
+
+
 def rank_correlation(one, other) -> float | None:
     """Spearman's rank correlation of two maps, or None if one is constant.
 
@@ -146,7 +188,7 @@ def _checks(ours, random, randomised, correlation) -> Checks:
         for deletion, insertion in (areas, random_areas, randomised_areas)
     )
     return Checks(
-        fractions=curves.fractions().tolist(),
+        fractions=curves.fractions(len(ours[0]) - 1).tolist(),
         deletion=ours[0].tolist(),
         insertion=ours[1].tolist(),
         random_deletion=random[0].tolist(),
