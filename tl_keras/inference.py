@@ -173,12 +173,8 @@ def predict(
             f"The model takes {card.input_spec}. Got: {len(texts)} texts. "
             "Expected files."
         )
-    files = [file for path in paths for file in _files(path, kind)]
-    choices = Choices(cache=False, **runs.choices_for(card.input_spec))
-    if kind == "image":
-        choices = dataclasses.replace(
-            choices, keep_aspect_ratio=config.data.keep_aspect_ratio
-        )
+    files = [file for path in paths for file in files_of(path, kind)]
+    choices = choices_of(config, card)
     inputs = []
     if files:
         inputs.append((data_files.to_inputs(files, kind), map(str, files)))
@@ -192,6 +188,45 @@ def predict(
             for name, row in zip(names, rows, strict=True)
         ]
     return predictions
+
+
+def choices_of(config, card) -> Choices:
+    """How new inputs are read to be what the model of a run takes.
+
+    Args:
+        config: The run's config.
+        card: The card of its model.
+    """
+    choices = Choices(cache=False, **runs.choices_for(card.input_spec))
+    if card.input_spec.kind != "image":
+        return choices
+    return dataclasses.replace(
+        choices, keep_aspect_ratio=config.data.keep_aspect_ratio
+    )
+
+
+def read_files(files, config, card) -> np.ndarray:
+    """Files as inputs for the model of a run, in one array.
+
+    Args:
+        files: Paths, as `files_of` gives them.
+        config: The run's config.
+        card: The card of its model.
+
+    Returns:
+        E.g. uint8 `[files, size, size, channels]`; of texts, strings.
+
+    Raises:
+        ValueError: If a file cannot be read. The message names it.
+    """
+    inputs = data_files.to_inputs(files, card.input_spec.kind)
+    readers, _ = preparation.readers(
+        {"train": inputs}, choices_of(config, card)
+    )
+    read = readers["train"].read_now(0, len(files)).numpy()
+    if card.input_spec.kind != "text":
+        return read
+    return np.array([text.decode() for text in read], object)
 
 
 def _probabilities(model, inputs, choices):
@@ -229,7 +264,13 @@ def write_csv(predictions, path):
             )
 
 
-def _files(path, kind) -> list[pathlib.Path]:
+def files_of(path, kind: str) -> list[pathlib.Path]:
+    """A file, or the files of a kind in a folder, in order of their names.
+
+    Raises:
+        ValueError: If a folder has no such file.
+        FileNotFoundError: If there is no such file or folder.
+    """
     path = pathlib.Path(path)
     wanted, example = _FILES[kind]
     if path.is_file():

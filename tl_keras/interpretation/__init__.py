@@ -12,7 +12,6 @@ __all__, __getattr__, __dir__ = lazy.names(
         "integrated_gradients": "tl_keras.interpretation.integrated_gradients",
         "nearest_neighbours": "tl_keras.interpretation.neighbours",
         "occlusion": "tl_keras.interpretation.occlusion",
-        "sanity": "tl_keras.interpretation.sanity",
         "token_attributions": "tl_keras.interpretation.tokens",
         "top_losses": "tl_keras.interpretation.mistakes",
     },
