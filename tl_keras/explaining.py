@@ -49,7 +49,8 @@ def explain(
         workdir: The run's folder.
         paths: Images or texts, or folders of them.
         texts: Texts, for a model that takes them.
-        request: What is to be explained, and how. None: the default method, checked.
+        request: What is to be explained, and how. None: the default method,
+            checked.
         out: Folder for `explanations.json` and the pictures. None:
             `explanations` in the workdir.
         data_dir: Folder of prepared TensorFlow Datasets. None: that of the

@@ -99,10 +99,19 @@ def _place(name, value, grid) -> Place | None:
         return None
     if len(shape) == 3 and shape[0] * shape[1] > 1:
         return Place(name, value, shape[0], shape[1])
-    if len(shape) == 2 and grid is not None:
-        extra = shape[0] - math.prod(grid)
-        if 0 <= extra <= _MOST_EXTRA_TOKENS:
-            return Place(name, value, *grid, extra)
+    if len(shape) == 2:
+        return _tokens(name, value, shape[0], grid)
+    return None
+
+
+def _tokens(name, value, count, grid) -> Place | None:
+    """The place that tokens are, if all but a few of them form a grid."""
+    for extra in range(_MOST_EXTRA_TOKENS + 1):
+        # A layer that cuts images into patches may show their tokens only.
+        side = math.isqrt(max(count - extra, 0))
+        height, width = grid or (side, side)
+        if height * width > 1 and height * width + extra == count:
+            return Place(name, value, height, width, extra)
     return None
 
 

@@ -128,23 +128,25 @@ class Tokens:
 
 def _embedding(whole):
     """The value with token ids, and the one with their embeddings."""
-    found = []
-    for call in whole.calls if whole is not None else ():
-        weights = getattr(call.operation, "weights", ())
-        read = [v for v in call.reads if v.tensor.dtype.startswith("int")]
-        made = call.writes[0]
-        if weights and read and len(made.tensor.shape) == 3:
-            # Words have more rows than positions and segments have.
-            found.append((weights[0].shape[0], read[0], made))
-    if not found:
-        raise ValueError(
-            "Integrated gradients of a text need an embedding of its tokens "
-            "as a layer of the model, and this model has none that can be "
-            "reached, such as one around a TF Hub module. Use 'occlusion', "
-            "'lime' or 'shap', which need inputs and outputs only."
-        )
-    _, ids, embeddings = max(found, key=lambda entry: entry[0])
-    return ids, embeddings
+    calls = whole.calls if whole is not None else ()
+    tokens = {
+        value
+        for call in calls
+        if any(read.tensor.dtype == "string" for read in call.reads)
+        for value in call.writes
+    }
+    for call in calls:
+        made, weights = call.writes[0], getattr(call.operation, "weights", ())
+        [*ids] = tokens.intersection(call.reads)
+        # Positions and segments have embeddings too, of other numbers.
+        if weights and ids and len(made.tensor.shape) == 3:
+            return ids[0], made
+    raise ValueError(
+        "Integrated gradients of a text need an embedding of its tokens as a "
+        "layer of the model, and this model has none that can be reached, "
+        "such as one around a TF Hub module. Use 'occlusion', 'lime' or "
+        "'shap', which need inputs and outputs only."
+    )
 
 
 def _vocabulary(whole: graph.Flat):
