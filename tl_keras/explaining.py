@@ -69,7 +69,7 @@ def explain(
     request = request or requests.Request()
     run = _open(workdir, data_dir, trust_modules)
     inputs, names = _inputs(run, paths, texts)
-    out = pathlib.Path(out or workdirs.make(workdir).path / "explanations")
+    out = pathlib.Path(out or workdirs.make(workdir).explanations)
     found = {
         "schema_version": _SCHEMA_VERSION,
         "model": run.model.name,

@@ -19,6 +19,7 @@ from tl_keras.data import files as data_files
 from tl_keras.data import preparation
 from tl_keras.data import texts as data_texts
 from tl_keras.data.choices import Choices
+from tl_keras.evaluation import augmented_predictions
 from tl_keras.evaluation import metrics
 
 BATCH_SIZE = 32
@@ -60,6 +61,7 @@ def evaluate(
     text_column: str | None = None,
     label_column: str | None = None,
     split: str = "test",
+    test_time_augmentation: str | None = None,
     trust_modules: bool = False,
 ) -> metrics.Evaluation:
     """Evaluates the model of a finished run, on its own or on other data.
@@ -74,6 +76,9 @@ def evaluate(
             `tl_keras.configs.DataConfig`. None: its default.
         label_column: Where its labels are, likewise.
         split: "test", "validation" or "train".
+        test_time_augmentation: "flip" or "crops" takes the mean answer to
+            several views of each image, see
+            `tl_keras.evaluation.augmented_predictions`. None: each as it is.
         trust_modules: See `tl_keras.load_model`.
 
     Returns:
@@ -81,7 +86,50 @@ def evaluate(
 
     Raises:
         ValueError: If there is no finished run, if the data has other classes
-            or no such part.
+            or no such part, or if the model takes no images to augment.
+    """
+    model, data = read_labelled(
+        workdir,
+        dataset=dataset,
+        data_dir=data_dir,
+        text_column=text_column,
+        label_column=label_column,
+        split=split,
+        trust_modules=trust_modules,
+    )
+    if test_time_augmentation is not None:
+        model = augmented_predictions.over_views(model, test_time_augmentation)
+    return metrics.evaluate(
+        model, getattr(data, split), class_names=data.class_names
+    )
+
+
+def read_labelled(
+    workdir,
+    *,
+    dataset=None,
+    data_dir=None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    split: str = "test",
+    trust_modules: bool = False,
+):
+    """The model of a finished run, and data to evaluate it on.
+
+    Args:
+        workdir: The run's folder.
+        dataset: As in `evaluate`.
+        data_dir: As in `evaluate`.
+        text_column: As in `evaluate`.
+        label_column: As in `evaluate`.
+        split: Which part the data must have.
+        trust_modules: See `tl_keras.load_model`.
+
+    Returns:
+        A `keras.Model` and a `Data`.
+
+    Raises:
+        ValueError: As `evaluate`.
     """
     checks.one_of(split, ("test", "validation", "train"), name="split")
     config = workdirs.read_config(workdir)
@@ -109,9 +157,7 @@ def evaluate(
             f"{data.name!r} has no {split} part. Got: split={split!r}. "
             f"Expected one of: {', '.join(parts)}."
         )
-    return metrics.evaluate(
-        model, getattr(data, split), class_names=data.class_names
-    )
+    return model, data
 
 
 def _data_config(config, dataset, data_dir, text_column, label_column):

@@ -63,6 +63,16 @@ class Workdir:
         return self.path / "confusion.png"
 
     @property
+    def corruptions(self) -> pathlib.Path:
+        """Accuracy on corrupted images by severity, as a picture."""
+        return self.path / "corruptions.png"
+
+    @property
+    def explanations(self) -> pathlib.Path:
+        """Folder of pictures of explanations, and their JSON."""
+        return self.path / "explanations"
+
+    @property
     def export(self) -> pathlib.Path:
         """Folder of all that was exported."""
         return self.path / "export"
@@ -131,7 +141,13 @@ class Workdir:
     def remove_results(self):
         """Removes what a run writes after its training, where it is there."""
         _remove(
-            self.model, self.results, self.curves, self.confusion, self.export
+            self.model,
+            self.results,
+            self.curves,
+            self.confusion,
+            self.corruptions,
+            self.explanations,
+            self.export,
         )
 
     def remove_checkpoints(self):
@@ -175,6 +191,8 @@ class Workdir:
             self.results,
             self.curves,
             self.confusion,
+            self.corruptions,
+            self.explanations,
             self.export,
             self.tensorboard,
             self.checkpoints,

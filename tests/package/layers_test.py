@@ -23,7 +23,7 @@ LAYERS = (
     ("workdirs",),
     ("runs",),
     ("exporting", "inference"),
-    ("explaining",),
+    ("corrupting", "explaining"),
     ("cli",),
     ("__main__",),
 )

@@ -36,6 +36,8 @@ class Results:
             is no such split.
         versions: Versions of `tl_keras`, `tensorflow`, `keras`, `numpy` and
             `python`.
+        robustness: The fields of a `Robustness`, from `tl-keras evaluate
+            --corruptions`; None if that was not asked for.
     """
 
     dataset: str
@@ -47,6 +49,7 @@ class Results:
     phases: list[dict]
     test: dict | None
     versions: dict[str, str]
+    robustness: dict | None = None
 
 
 def collect(
@@ -182,7 +185,7 @@ def read(path) -> Results:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is no JSON, or has other entries.
+        ValueError: If the file is no JSON, lacks an entry or has others.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -197,13 +200,15 @@ def read(path) -> Results:
             f"{str(path)!r} cannot be read as JSON: {error}. Expected a file "
             "that `tl_keras` wrote; run again to replace it."
         ) from error
-    expected = [field.name for field in dataclasses.fields(Results)]
-    got = sorted(entries) if isinstance(entries, dict) else type(entries)
-    if got != sorted(expected):
+    fields = dataclasses.fields(Results)
+    known = {field.name for field in fields}
+    needed = {f.name for f in fields if f.default is dataclasses.MISSING}
+    got = set(entries) if isinstance(entries, dict) else {type(entries)}
+    if not needed <= got <= known:
         raise ValueError(
             f"{str(path)!r} holds no results of this version of tl_keras. "
-            f"Got: {got}. Expected the entries {expected}; run again to "
-            "replace it."
+            f"Got: {sorted(map(str, got))}. Expected the entries "
+            f"{sorted(needed)}; run again to replace it."
         )
     return Results(**entries)
 
