@@ -46,25 +46,28 @@ class PartsTest(absltest.TestCase):
     def test_lime_finds_the_weights_of_a_linear_model(self):
         weights = np.linspace(-2, 3, 12)
         found = lime.of_parts(lambda keep: keep @ weights, 12)
-        np.testing.assert_allclose(found, weights, atol=0.05)
+        np.testing.assert_allclose(found, weights, atol=0.1)
 
     def test_both_follow_from_their_seed(self):
         def curved(keep):
             return np.tanh(keep @ np.linspace(-2, 3, 12)) + keep[:, 0]
 
         for package in (lime, shap):
+            before = np.random.get_state()[1].copy()
             one, other, third = (
-                package.of_parts(curved, 12, seed=seed) for seed in (5, 5, 6)
+                package.of_parts(curved, 12, num_samples=100, seed=seed)
+                for seed in (5, 5, 6)
             )
             np.testing.assert_array_equal(one, other)
             self.assertFalse(np.array_equal(one, third))
+            np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
 class ImagesTest(absltest.TestCase):
     def test_shap_gives_each_square_what_it_adds(self):
         model, images = linear_model(), image()
         found = shap.shap(
-            model, images, classes=1, cells=4, num_permutations=1, fill=0
+            model, images, classes=1, cells=4, num_samples=200, fill=0
         )
         squares = contributions(model, images, 1).reshape(4, 7, 4, 7)
         np.testing.assert_allclose(

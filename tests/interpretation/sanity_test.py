@@ -61,7 +61,7 @@ class CurvesTest(absltest.TestCase):
     def test_insertion_of_the_planted_patch_rises_at_the_first_step(self):
         model, image = patch_model(), patch_image()
         found = curves.insertion(model, image, patch_map(), classes=1)[0]
-        self.assertLess(found[0], 0.2)
+        self.assertLess(found[0], 0.5)
         np.testing.assert_allclose(found[1:], sigmoid(5.0), atol=1e-5)
 
     def test_the_area_is_that_of_trapezia(self):
@@ -107,6 +107,8 @@ class CheckTest(absltest.TestCase):
             return kernel.reshape(1, SIZE, SIZE) * images[..., 0]
 
         model, image = patch_model(), patch_image()
+        rng = np.random.default_rng(0)
+        image = np.maximum(image, rng.uniform(0, 50, image.shape))
         [found] = sanity.check(
             model, image, patch_map(), slopes, classes=1, seed=0
         )

@@ -10,24 +10,21 @@ from tl_keras import models
 from tl_keras.training import training_model
 
 BATCH_SIZE = 32
-_SMALLEST = 1e-12
 
 
 class ClassScores:
     """What a classifier says of its classes, before any softmax.
 
     The slope of a probability is nearly zero where a model is sure, so
-    explanations follow the logit. Where a Functional model ends in a softmax
-    or sigmoid, nested or not, the graph is cut in front of it. Of a
-    subclassed model, whose graph is not known, it is the logarithm of the
-    probability.
+    explanations follow the logit. Where a model ends in a softmax or sigmoid, nested or not, the graph is cut in front of it.
 
     Args:
-        model: A built `keras.Model` with one input and one output `[batch,
-            num_classes]`, logits or probabilities.
+        model: A Functional or built Sequential `keras.Model` with one input
+            and one output `[batch, num_classes]`, logits or probabilities.
 
     Raises:
-        TypeError: If `model` is not a `keras.Model`.
+        TypeError: If `model` is no such model: the layers of a subclassed one
+            are not known as a graph.
         ValueError: If it has several inputs or outputs, or is no classifier,
             or if its last layer does not tell what its outputs are.
 
@@ -68,9 +65,6 @@ class ClassScores:
         Returns:
             `(logits, tensor)`, the tensor None without `value`.
         """
-        if self.graph is None:
-            outputs = tf.cast(self.model(inputs, training=False), tf.float32)
-            return (self._as_log(outputs) if self.activation else outputs), None
         tensors = graph.as_declared(self.model, inputs)
         values = dict(zip(self.graph.inputs, tensors, strict=True))
         for call in self.graph.calls:
@@ -172,13 +166,6 @@ class ClassScores:
         finally:
             operation.activation = activation
 
-    def _as_log(self, probabilities):
-        logarithm = tf.math.log(tf.maximum(probabilities, _SMALLEST))
-        if self.activation == "softmax":
-            return logarithm
-        rest = tf.math.log(tf.maximum(1 - probabilities, _SMALLEST))
-        return logarithm - rest
-
 
 def of(model) -> ClassScores:
     """The `ClassScores` of a model; of one that is known already, itself."""
@@ -201,13 +188,13 @@ def _check(model):
             "What is explained must be a keras.Model. Got: "
             f"{type(model).__name__}."
         )
+    graph.functional(model)
     inputs, outputs = model.inputs, model.outputs
-    if not outputs or len(inputs) != 1 or len(outputs) != 1:
+    if len(inputs) != 1 or len(outputs) != 1:
         raise ValueError(
-            "Explanations are of a built model with one input and one output. "
-            f"Got: {len(inputs or ())} inputs and {len(outputs or ())} "
-            "outputs. Call a new model on a batch first; choose an output "
-            "with `keras.Model(model.inputs, TENSOR)`."
+            "Explanations are of a model with one input and one output. Got: "
+            f"{len(inputs)} inputs and {len(outputs)} outputs. Choose an "
+            "output with `keras.Model(model.inputs, TENSOR)`."
         )
     if len(outputs[0].shape) != 2 or outputs[0].shape[-1] is None:
         raise ValueError(
@@ -221,8 +208,6 @@ def _up_to_logits(model, activation):
 
     That layer is None where the activation is an operation of its own.
     """
-    if not graph.is_functional(graph.opened(model)):
-        return None, None
     whole = graph.flat(model)
     if activation is None:
         return whole, None

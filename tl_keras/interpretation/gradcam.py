@@ -54,7 +54,6 @@ def grad_cam(model, images, *, classes=None, layer: str | None = None):
         https://arxiv.org/abs/1610.02391
     """
     scores = class_scores.of(model)
-    graph.functional(scores.model)
     images = images_.checked(scores.model, images)
     place = spatial.find(scores.graph, layer)
     classes = scores.chosen(images, classes)

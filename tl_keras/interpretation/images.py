@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tl_keras.interpretation import class_scores
+
 
 def checked(model, images) -> np.ndarray:
     """Images as a float32 array, if a model takes them.
@@ -70,8 +72,12 @@ def logits_with_parts(scores, image, color, part_of, class_index):
     """
 
     def logits_of(keep):
-        there = np.asarray(keep, bool)[:, part_of][..., None]
-        covered = np.where(there, image, color)
-        return scores.all_logits(covered)[:, class_index]
+        keep, logits = np.asarray(keep, bool), []
+        # A batch at a time: all covered images may not fit in memory.
+        for start in range(0, len(keep), class_scores.BATCH_SIZE):
+            there = keep[start : start + class_scores.BATCH_SIZE, part_of]
+            covered = np.where(there[..., None], image, color)
+            logits.append(scores.all_logits(covered)[:, class_index])
+        return np.concatenate(logits)
 
     return logits_of

@@ -102,7 +102,7 @@ def of_parts(
     rng = np.random.RandomState(seed)
     keep = rng.randint(0, 2, (num_samples, num_parts)).astype(bool)
     keep[0] = True
-    values = _in_batches(logits_of, keep)
+    values = np.asarray(logits_of(keep))
 
     def kernel(distances):
         return np.sqrt(np.exp(-(distances**2) / _WIDTH_OF_KERNEL**2))
@@ -122,12 +122,6 @@ def of_parts(
     for part, weight in weights:
         found[part] = weight
     return found
-
-
-def _in_batches(logits_of, keep):
-    size = class_scores.BATCH_SIZE
-    starts = range(0, len(keep), size)
-    return np.concatenate([logits_of(keep[s : s + size]) for s in starts])
 
 
 def _package():

@@ -1,5 +1,7 @@
 """SHAP, through its package: what parts contribute, shared out fairly."""
 
+import contextlib
+
 import numpy as np
 
 from tl_keras import checks
@@ -13,15 +15,15 @@ def shap(
     *,
     classes=None,
     cells: int = 7,
-    num_permutations: int = 5,
+    num_samples: int = 500,
     fill=None,
     seed: int = 0,
 ):
     """What each square of images adds to the logit of a class, by SHAP.
 
-    Shapley values of the squares, estimated from orders in which they come:
-    they sum to the difference between the logit of the image and that of its
-    fill colour. It needs inputs and outputs only.
+    Shapley values of the squares, estimated from random coalitions of them
+    (Kernel SHAP): they sum to the difference between the logit of the image
+    and that of its fill colour. It needs inputs and outputs only.
 
     Args:
         model: A `keras.Model` from images to logits or probabilities, or the
@@ -31,11 +33,10 @@ def shap(
         classes: Class indices `[examples]`, one for all, or None for the
             predicted ones.
         cells: Squares along each side.
-        num_permutations: Orders, each taken forwards and backwards: `2 *
-            cells * cells` passes each.
+        num_samples: Coalitions, and so passes, for each image.
         fill: What covers: a number, a value a channel, or None for the mean
             colour of each image.
-        seed: Of the orders.
+        seed: Of the coalitions.
 
     Returns:
         float32 `[examples, height, width]`, of both signs; the number of a
@@ -66,7 +67,7 @@ def shap(
                 scores, image, colors[index], squares, classes[index]
             ),
             cells * cells,
-            num_permutations=num_permutations,
+            num_samples=num_samples,
             seed=seed,
         )
         maps[index] = values[squares]
@@ -74,7 +75,7 @@ def shap(
 
 
 def of_parts(
-    logits_of, num_parts: int, *, num_permutations: int = 5, seed: int = 0
+    logits_of, num_parts: int, *, num_samples: int = 500, seed: int = 0
 ) -> np.ndarray:
     """What each of some parts adds to a number: Shapley values.
 
@@ -82,8 +83,8 @@ def of_parts(
         logits_of: From `[rows, num_parts]` of 0 and 1, which parts are there,
             to floats `[rows]`.
         num_parts: How many parts there are.
-        num_permutations: How many orders are tried, forwards and backwards.
-        seed: Of the orders.
+        num_samples: How many coalitions are tried; of few parts, all are.
+        seed: Of the coalitions.
 
     Returns:
         float64 `[num_parts]`. They sum to the number with all parts less that
@@ -98,20 +99,28 @@ def of_parts(
         [3.0, -1.0]
     """
     package = _package()
-    checks.integer(num_permutations, name="num_permutations", low=1)
-    if num_parts == 1:
-        ends = np.asarray(logits_of(np.array([[0.0], [1.0]])), float)
-        return ends[1:] - ends[:1]
-    explainer = package.explainers.Permutation(
-        logits_of, np.zeros((1, num_parts)), seed=seed
-    )
-    found = explainer(
-        np.ones((1, num_parts)),
-        max_evals=num_permutations * 2 * num_parts + 1,
-        batch_size=class_scores.BATCH_SIZE,
-        silent=True,
-    )
-    return np.asarray(found.values[0], float)
+    checks.integer(num_samples, name="num_samples", low=2)
+    explainer = package.KernelExplainer(logits_of, np.zeros((1, num_parts)))
+    with _numpy_seeded(seed):
+        values = explainer.shap_values(
+            np.ones((1, num_parts)),
+            nsamples=num_samples,
+            # Otherwise all but ten of the parts would be set to zero.
+            l1_reg=False,
+            silent=True,
+        )
+    return np.asarray(values, float).reshape(num_parts)
+
+
+@contextlib.contextmanager
+def _numpy_seeded(seed):
+    """NumPy's global generator, from which SHAP draws, seeded for a while."""
+    before = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(before)
 
 
 def _package():

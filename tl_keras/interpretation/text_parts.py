@@ -128,7 +128,7 @@ class Tokens:
 
 def _embedding(whole):
     """The value with token ids, and the one with their embeddings."""
-    calls = whole.calls if whole is not None else ()
+    calls = whole.calls
     tokens = {
         value
         for call in calls
