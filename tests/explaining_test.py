@@ -15,6 +15,7 @@ from tl_keras import inference
 from tl_keras.evaluation import corruptions
 from tl_keras.evaluation import robustness
 from tl_keras.interpretation import requests
+from tl_keras.reports import explanation_files
 from tl_keras.reports import results
 
 
@@ -70,7 +71,7 @@ class FinishedRunTest(absltest.TestCase):
             self.assertLen(one["checks"]["deletion"], 15)
         [near] = found["neighbours"]
         self.assertLen(near["neighbours"], 2)
-        self.assertIn("digit.png", explaining.table(found))
+        self.assertIn("digit.png", explanation_files.table(found))
 
     def test_explains_the_worst_errors_of_the_test_part(self):
         out = self.create_tempdir().full_path

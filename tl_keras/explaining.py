@@ -2,10 +2,8 @@
 
 import dataclasses
 import functools
-import json
 import os
 import pathlib
-import re
 
 import keras
 import numpy as np
@@ -24,13 +22,12 @@ from tl_keras.interpretation import explanations
 from tl_keras.interpretation import mistakes
 from tl_keras.interpretation import neighbours
 from tl_keras.interpretation import requests
+from tl_keras.reports import explanation_files
 from tl_keras.reports import heatmaps
 from tl_keras.training import encoder_features
 
-_SCHEMA_VERSION = 1
 _FILE = "explanations.json"
-_LONGEST_NAME = 60
-_OF_IMAGES, _OF_TEXTS = ("image",), ("image", "text")
+_KINDS = ("image", "text")
 
 
 def explain(
@@ -71,7 +68,7 @@ def explain(
     inputs, names = _inputs(run, paths, texts)
     out = pathlib.Path(out or workdirs.make(workdir).explanations)
     found = {
-        "schema_version": _SCHEMA_VERSION,
+        "schema_version": explanation_files.SCHEMA_VERSION,
         "model": run.model.name,
         "methods": list(request.methods),
         "explanations": [],
@@ -79,7 +76,10 @@ def explain(
         "top_losses": [],
         "confused_pairs": [],
     }
-    classes, pictures = _wanted_class(run, request.class_name), _Pictures(out)
+    classes, pictures = (
+        _wanted_class(run, request.class_name),
+        explanation_files.Pictures(out),
+    )
     if len(names):
         found["explanations"] += _explained(
             run, inputs, names, classes, request, pictures
@@ -91,49 +91,8 @@ def explain(
         found["top_losses"], found["confused_pairs"] = worst, pairs
         found["explanations"] += more
     found["methods"] = sorted({e["method"] for e in found["explanations"]})
-    _write(found, out / _FILE)
+    explanation_files.write(found, out / _FILE)
     return found
-
-
-def table(found: dict) -> str:
-    """A line for each explanation, error and neighbour, for a person to read.
-
-    Args:
-        found: What `explain` returned.
-    """
-    lines = []
-    for one in found["explanations"]:
-        line = (
-            f"{_shortened(one['input'])}\t{one['class_name']}\t"
-            f"{one['probability']:.4f}\t{one['method']}\t{one['picture']}"
-        )
-        checked = one["checks"]
-        if checked is not None:
-            line += "\tpasses" if checked["passes"] else "\tfails"
-            line += (
-                f" (deletion {checked['deletion_area']:.3f}, random "
-                f"{checked['random_deletion_area']:.3f}; insertion "
-                f"{checked['insertion_area']:.3f}, random "
-                f"{checked['random_insertion_area']:.3f})"
-            )
-        lines.append(line)
-    for one in found["top_losses"]:
-        lines.append(
-            f"error: {one['id']}\t{one['label']} taken for "
-            f"{one['predicted']}\tloss {one['loss']:.3f}"
-        )
-    for pair in found["confused_pairs"]:
-        lines.append(
-            f"confused: {pair['label']} taken for {pair['predicted']}\t"
-            f"{pair['count']} times, {pair['share']:.1%} of its examples"
-        )
-    for row in found["neighbours"]:
-        near = ", ".join(
-            f"{one['class_name']} {one['id']} ({one['similarity']:.3f})"
-            for one in row["neighbours"]
-        )
-        lines.append(f"near {_shortened(row['input'])}: {near}")
-    return "\n".join(lines)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -174,7 +133,7 @@ def _inputs(run, paths, texts):
     paths = [paths] if isinstance(paths, (str, os.PathLike)) else paths
     texts = [texts] if isinstance(texts, str) else list(texts)
     kind = run.card.input_spec.kind
-    if kind not in _OF_TEXTS:
+    if kind not in _KINDS:
         raise ValueError(
             f"Images and texts can be explained. Got a model that takes "
             f"{run.card.input_spec}."
@@ -226,7 +185,8 @@ def _explained(run, inputs, names, classes, request, pictures) -> list[dict]:
 def _entry(run, explanation, content, name, layer, pictures) -> dict:
     class_names = run.card.class_names
     class_name = class_names[explanation.class_index]
-    title = f"{_shortened(name)}: {class_name}, {explanation.probability:.3f}"
+    probability = f"{explanation.probability:.3f}"
+    title = f"{explanation_files.shortened(name)}: {class_name}, {probability}"
     picture = pictures.path(name, explanation.method)
     if explanation.map is not None:
         heatmaps.image_explanation(content, explanation, title, picture)
@@ -311,45 +271,3 @@ def _errors(run, request, pictures):
         for one in worst
     ]
     return entries, [dataclasses.asdict(pair) for pair in pairs], explained
-
-
-def _file_name(name) -> str:
-    """What a picture of an input is called."""
-    stem = pathlib.PurePath(name).stem if "\n" not in name else name
-    return re.sub(r"[^\w.-]+", "_", stem)[:_LONGEST_NAME] or "input"
-
-
-class _Pictures:
-    """Where pictures go, each under a name of its own."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self._used = set()
-
-    def path(self, name, method) -> pathlib.Path:
-        """A path for the picture of an input."""
-        stem, number = _file_name(name), 1
-        path = self.folder / f"{stem}.{method}.png"
-        while path in self._used:
-            number += 1
-            path = self.folder / f"{stem}_{number}.{method}.png"
-        self._used.add(path)
-        return path
-
-
-def _shortened(name) -> str:
-    name = re.sub(r"\s+", " ", name)
-    if len(name) <= _LONGEST_NAME:
-        return name
-    return "..." + name[-(_LONGEST_NAME - 3) :]
-
-
-def _write(found, path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(text + "\n", encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -65,6 +65,7 @@ def main(argv):
     )
     # TensorFlow takes seconds to import, and a wrong flag needs none of it.
     from tl_keras import explaining
+    from tl_keras.reports import explanation_files
 
     found = explaining.explain(
         workdir,
@@ -75,4 +76,4 @@ def main(argv):
         data_dir=common.DATA_DIR.value,
         trust_modules=common.TRUST_MODULES.value,
     )
-    print(explaining.table(found))
+    print(explanation_files.table(found))

@@ -16,7 +16,8 @@ class ClassScores:
     """What a classifier says of its classes, before any softmax.
 
     The slope of a probability is nearly zero where a model is sure, so
-    explanations follow the logit. Where a model ends in a softmax or sigmoid, nested or not, the graph is cut in front of it.
+    explanations follow the logit. Where a model ends in a softmax or sigmoid,
+    nested or not, the graph is cut in front of it.
 
     Args:
         model: A Functional or built Sequential `keras.Model` with one input
