@@ -69,6 +69,10 @@ class FinishedRunTest(absltest.TestCase):
             )
             self.assertTrue((folder / one["picture"]).is_file())
             self.assertLen(one["checks"]["deletion"], 15)
+        self.assertEqual(
+            [one["layer"] for one in found["explanations"]],
+            ["stage3_relu2", None],
+        )
         [near] = found["neighbours"]
         self.assertLen(near["neighbours"], 2)
         self.assertIn("digit.png", explanation_files.table(found))

@@ -42,9 +42,11 @@ def explain(
 ) -> dict:
     """Explains what the model of a finished run says of files, or texts.
 
+    Of sound it names neighbours and errors, and draws nothing.
+
     Args:
         workdir: The run's folder.
-        paths: Images or texts, or folders of them.
+        paths: Files of the kind that the model takes, or folders of them.
         texts: Texts, for a model that takes them.
         request: What is to be explained, and how. None: the default method,
             checked.
@@ -76,10 +78,9 @@ def explain(
         "top_losses": [],
         "confused_pairs": [],
     }
-    classes, pictures = (
-        _wanted_class(run, request.class_name),
-        explanation_files.Pictures(out),
-    )
+    _check_kind(run, request)
+    classes = _wanted_class(run, request.class_name)
+    pictures = explanation_files.Pictures(out)
     if len(names):
         found["explanations"] += _explained(
             run, inputs, names, classes, request, pictures
@@ -152,6 +153,17 @@ def _inputs(run, paths, texts):
     return read, [*map(str, files), *texts]
 
 
+def _check_kind(run, request):
+    spec = run.card.input_spec
+    if spec.kind in _KINDS or request.neighbours or request.top_losses:
+        return
+    raise ValueError(
+        f"Images and texts can be explained. Got a model that takes {spec}. "
+        "Ask for its nearest training examples with `neighbours`, or for its "
+        "worst errors with `top_losses`."
+    )
+
+
 def _wanted_class(run, name) -> int | None:
     if name is None:
         return None
@@ -160,6 +172,8 @@ def _wanted_class(run, name) -> int | None:
 
 
 def _explained(run, inputs, names, classes, request, pictures) -> list[dict]:
+    if run.card.input_spec.kind not in _KINDS:
+        return []
     methods = request.methods or (explanations.default_method(run.scores),)
     entries = []
     for method in methods:
@@ -176,13 +190,13 @@ def _explained(run, inputs, names, classes, request, pictures) -> list[dict]:
             **options,
         )
         entries += [
-            _entry(run, one, content, name, request.layer, pictures)
+            _entry(run, one, content, name, pictures)
             for one, content, name in zip(found, inputs, names, strict=True)
         ]
     return entries
 
 
-def _entry(run, explanation, content, name, layer, pictures) -> dict:
+def _entry(run, explanation, content, name, pictures) -> dict:
     class_names = run.card.class_names
     class_name = class_names[explanation.class_index]
     probability = f"{explanation.probability:.3f}"
@@ -200,7 +214,7 @@ def _entry(run, explanation, content, name, layer, pictures) -> dict:
         "probability": explanation.probability,
         "predicted": class_names[explanation.predicted],
         "method": explanation.method,
-        "layer": layer if explanation.method == "grad_cam" else None,
+        "layer": explanation.layer,
         "picture": picture.name,
         "completeness_gap": explanation.completeness_gap,
         "checks": None if checked is None else checked.as_dict(),

@@ -41,8 +41,10 @@ PUBLIC = {
     ),
     "tl_keras.evaluation": (
         "Evaluation",
+        "corruptions",
         "evaluate",
         "predict_probabilities",
+        "robustness",
     ),
     "tl_keras.heads": ("Classifier",),
     "tl_keras.interpretation": (

@@ -42,9 +42,10 @@ def defocus(image, rng, unit, radius, smoothing):
 
 
 def glass(image, rng, unit, sigma, reach, times):
-    """The blur of frosted glass: pixels change places with near ones.
+    """The blur of frosted glass: each pixel is taken from a near one.
 
-    They are swapped, as the paper says; its code copies one over the other.
+    The published code means to swap the two and copies one over the other,
+    and so do the published images.
     """
     height, width = image.shape[:2]
     reach = max(1, round(reach * unit))
@@ -59,8 +60,7 @@ def glass(image, rng, unit, sigma, reach, times):
             for here in range(
                 row * width + columns.start, row * width + columns.stop, -1
             ):
-                there = here + next(moves)
-                places[here], places[there] = places[there], places[here]
+                places[here] = places[here + next(moves)]
     shuffled = smooth.reshape(-1, 3)[places].reshape(image.shape)
     return _smoothed(shuffled, sigma * unit)
 

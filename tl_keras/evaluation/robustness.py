@@ -116,19 +116,14 @@ def evaluate(
     for name in names:
         checks.one_of(name, corruptions.NAMES, name="corruption")
     images, labels, indices = _chosen(dataset, max_examples, seed)
-
-    def are_right(name=None, severity=None):
-        batches = _batches(
-            images, labels, indices, batch_size, (name, severity, seed)
-        )
-        found, expected = predictions.predict_probabilities(model, batches)
-        return found.argmax(axis=1) == expected
-
-    clean = are_right()
-    right = np.array(
-        [[are_right(n, s) for s in corruptions.SEVERITIES] for n in names]
-    )
-    return _summary(names, clean, right, seed)
+    # One dataset of everything: for each of its own the model would be traced.
+    kinds = [(None, 0)]
+    kinds += [(name, s) for name in names for s in corruptions.SEVERITIES]
+    batches = _batches(images, labels, indices, kinds, batch_size, seed)
+    found, expected = predictions.predict_probabilities(model, batches)
+    right = (found.argmax(axis=1) == expected).reshape(len(kinds), -1)
+    by_name = right[1:].reshape(len(names), len(corruptions.SEVERITIES), -1)
+    return _summary(names, right[0], by_name, seed)
 
 
 def _chosen(dataset, max_examples, seed):
@@ -155,29 +150,33 @@ def _chosen(dataset, max_examples, seed):
     return np.concatenate(images), np.concatenate(labels), chosen
 
 
-def _batches(images, labels, indices, batch_size, corruption):
-    """A dataset of the images, corrupted while the model is at work."""
-    name, severity, seed = corruption
+def _batches(images, labels, indices, kinds, batch_size, seed):
+    """All images in the first kind, then in the second, and so on.
 
-    def corrupted(position):
+    They are corrupted while the model is at work.
+    """
+
+    def corrupted(number):
+        name, severity = kinds[number // len(images)]
+        position = number % len(images)
         image = images[position]
-        if name is None:
-            return np.asarray(image, np.float32)
-        index = int(indices[position])
-        return corruptions.corrupt(
-            image, name, severity, seed=seed, index=index
-        ).astype(np.float32)
+        if name is not None:
+            image = corruptions.corrupt(
+                image, name, severity, seed=seed, index=int(indices[position])
+            )
+        return image.astype(np.float32), labels[position]
 
-    def read(position):
-        image = tf.numpy_function(
-            corrupted, [position], tf.float32, stateful=False
+    def read(number):
+        image, label = tf.numpy_function(
+            corrupted, [number], (tf.float32, labels.dtype), stateful=False
         )
-        return tf.ensure_shape(image, images.shape[1:]), labels_[position]
+        return (
+            tf.ensure_shape(image, images.shape[1:]),
+            tf.ensure_shape(label, labels.shape[1:]),
+        )
 
-    with tf.device("CPU:0"):
-        labels_ = tf.constant(labels)
     return (
-        tf.data.Dataset.range(len(images))
+        tf.data.Dataset.range(len(kinds) * len(images))
         .map(read, num_parallel_calls=2, deterministic=True)
         .batch(batch_size)
         .prefetch(2)

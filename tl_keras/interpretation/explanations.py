@@ -14,6 +14,7 @@ from tl_keras.interpretation import maps as maps_
 from tl_keras.interpretation import occlusion
 from tl_keras.interpretation import sanity
 from tl_keras.interpretation import shap
+from tl_keras.interpretation import spatial
 from tl_keras.interpretation import tokens
 
 IMAGE_METHODS = {
@@ -38,6 +39,7 @@ class Explanation:
         map: float32 `[height, width]` of an image, higher where it speaks for
             the class; None of a text.
         tokens: `(word, number)` of a text, in order; None of an image.
+        layer: The layer whose map Grad-CAM took; None for other methods.
         checks: `sanity.Checks`, or None if they were left out.
         completeness_gap: Of integrated gradients of an image: by which share
             they miss the sum that they should have.
@@ -49,6 +51,7 @@ class Explanation:
     predicted: int
     map: np.ndarray | None = dataclasses.field(default=None, repr=False)
     tokens: list[tuple[str, float]] | None = None
+    layer: str | None = None
     checks: sanity.Checks | None = dataclasses.field(default=None, repr=False)
     completeness_gap: float | None = None
 
@@ -157,6 +160,9 @@ def _of_images(scores, images, method, classes, check, seed, options):
             classes=classes,
             seed=seed,
         )
+    layer = None
+    if method == "grad_cam":
+        layer = spatial.find(scores.graph, options.get("layer")).name
     probabilities = scores.probabilities(images)
     return [
         Explanation(
@@ -165,6 +171,7 @@ def _of_images(scores, images, method, classes, check, seed, options):
             probability=float(probabilities[index, class_index]),
             predicted=int(probabilities[index].argmax()),
             map=maps[index],
+            layer=layer,
             checks=found[index],
             completeness_gap=gaps[index],
         )
