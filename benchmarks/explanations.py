@@ -59,6 +59,8 @@ def main(argv):
         ),
         "random squares": np.random.default_rng(_SEED).random(images.shape[:3]),
     }
+    # Each photograph with the map of another one.
+    maps["another photograph"] = np.roll(maps["trained"], len(paths) // 2, 0)
     with randomisation.shuffled_weights(scores.model, _SEED):
         maps["weights shuffled"] = _maps(scores, images, classes)
     found = {

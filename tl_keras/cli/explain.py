@@ -6,8 +6,9 @@
         --methods=occlusion,shap
 
 A picture for each input and method, and explanations.json, go to
-WORKDIR/explanations or --out. With each come its deletion and insertion
-curves, and what the method gives for the model with shuffled weights.
+WORKDIR/explanations or --out. Each is checked by its deletion and insertion
+curves beside those of the same map moved at random, and of the map that the
+method gives for the model with shuffled weights.
 """
 
 from absl import app
@@ -34,7 +35,7 @@ CLASS = flags.DEFINE_string(
 )
 LAYER = flags.DEFINE_string("layer", None, "The layer of grad_cam.")
 CHECKS = flags.DEFINE_bool(
-    "checks", True, "Check each explanation: some 120 passes an image."
+    "checks", True, "Check each explanation: some 180 passes an image."
 )
 NEIGHBOURS = flags.DEFINE_integer(
     "neighbours", 0, "How many of the nearest training examples to name."

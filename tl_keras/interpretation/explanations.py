@@ -69,9 +69,9 @@ def explain(
     """Explains a model's answers, and checks whether that means anything.
 
     A map that looks plausible may show edges, whatever the model learned.
-    Each comes with its deletion and insertion curves, those of random orders,
-    and what the same method draws of the model with shuffled weights: see
-    `sanity.Checks`, whose `passes` sums it up.
+    Each comes with its deletion and insertion curves, those of the same map
+    moved at random, and of what the same method draws of the model with
+    shuffled weights: see `sanity.Checks`, whose `passes` sums it up.
 
     Args:
         model: A `keras.Model` from images or texts to logits or
@@ -84,7 +84,7 @@ def explain(
             model has a layer for it, else "occlusion".
         classes: Class indices `[examples]`, one for all, or None for the
             predicted ones.
-        check: Whether to check them: some 120 passes for each image.
+        check: Whether to check them: some 180 passes for each image.
         seed: Of what is drawn at random.
         **options: Of the method, e.g. `layer`, `steps`, `window`.
 

@@ -10,7 +10,7 @@ from tl_keras.interpretation import curves
 from tl_keras.interpretation import images as images_
 from tl_keras.interpretation import randomisation
 
-_RANDOM_ORDERS = 3
+_NUM_RANDOM = 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,12 +24,14 @@ class Checks:
         fractions: Which share of the image is gone, or there, at each point.
         deletion: The class's probability at each point.
         insertion: Likewise.
-        random_deletion: The same for random orders, their mean.
+        random_deletion: The same, on average, for the map moved and mirrored
+            at random: as coarse as the map, and pointing anywhere. Of texts,
+            for random orders.
         random_insertion: Likewise.
         deletion_area: Of the map.
         insertion_area: Of the map.
-        random_deletion_area: Of random orders.
-        random_insertion_area: Of random orders.
+        random_deletion_area: Below that curve.
+        random_insertion_area: Likewise.
         randomised_deletion_area: Of the map that the same method draws of the
             model with shuffled weights.
         randomised_insertion_area: Likewise.
@@ -37,7 +39,7 @@ class Checks:
             this one; near 1, the method draws the image and not what the
             model learned. None where a map is the same everywhere.
         passes: Whether insertion minus deletion is larger for the map than
-            for random orders and for the map of shuffled weights.
+            for the moved ones and for the map of shuffled weights.
     """
 
     fractions: list[float]
@@ -71,7 +73,7 @@ def check(model, images, maps, method, *, classes=None, seed: int = 0):
             while the model's weights are shuffled.
         classes: Class indices `[examples]`, one for all, or None for the
             predicted ones.
-        seed: Of the random orders and of the shuffling.
+        seed: Of where maps are moved to, and of the shuffling.
 
     Returns:
         A list of `Checks`, one for each image.
@@ -95,6 +97,7 @@ def check(model, images, maps, method, *, classes=None, seed: int = 0):
     """
     scores = class_scores.of(model)
     images = images_.checked(scores.model, images)
+    maps = np.asarray(maps)
     classes = scores.chosen(images, classes)
     with randomisation.shuffled_weights(scores.model, seed):
         randomised = method(scores, images, classes)
@@ -109,7 +112,10 @@ def check(model, images, maps, method, *, classes=None, seed: int = 0):
 
     rng = np.random.default_rng(seed)
     random = np.mean(
-        [both(rng.random(images.shape[:3])) for _ in range(_RANDOM_ORDERS)],
+        [
+            both(np.stack([_moved(one, rng) for one in maps]))
+            for _ in range(_NUM_RANDOM)
+        ],
         axis=0,
     )
     ours, shuffled = both(maps), both(np.nan_to_num(randomised))
@@ -156,7 +162,7 @@ def check_text(parts, values, method, class_index, *, seed: int = 0):
         )
 
     random = np.mean(
-        [both(rng.random(len(values))) for _ in range(_RANDOM_ORDERS)], axis=0
+        [both(rng.random(len(values))) for _ in range(_NUM_RANDOM)], axis=0
     )
     return _checks(
         both(values),
@@ -178,6 +184,13 @@ def rank_correlation(one, other) -> float | None:
         return None
     correlation = float(stats.spearmanr(one, other).statistic)
     return correlation if np.isfinite(correlation) else None
+
+
+def _moved(map_, rng) -> np.ndarray:
+    """A map somewhere else: what leaves at one border comes in at the other."""
+    height, width = map_.shape
+    moved = np.roll(map_, (rng.integers(height), rng.integers(width)), (0, 1))
+    return moved[:: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
 
 
 def _checks(ours, random, randomised, correlation) -> Checks:

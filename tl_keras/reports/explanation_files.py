@@ -48,9 +48,9 @@ def table(found: dict) -> str:
         if checked is not None:
             line += "\tpasses" if checked["passes"] else "\tfails"
             line += (
-                f" (deletion {checked['deletion_area']:.3f}, random "
+                f" (deletion {checked['deletion_area']:.3f}, at random "
                 f"{checked['random_deletion_area']:.3f}; insertion "
-                f"{checked['insertion_area']:.3f}, random "
+                f"{checked['insertion_area']:.3f}, at random "
                 f"{checked['random_insertion_area']:.3f})"
             )
         lines.append(line)

@@ -123,7 +123,7 @@ def text_explanation(explanation, title: str, path) -> pathlib.Path:
 
 
 def _draw_checks(panel, checks):
-    """The curves of a map in colour, those of random orders in grey."""
+    """The curves of a map, and dotted those of the map moved at random."""
     for curve, control, color, name in (
         (checks.deletion, checks.random_deletion, _AGAINST, "deletion"),
         (checks.insertion, checks.random_insertion, _FOR, "insertion"),
@@ -138,7 +138,7 @@ def _draw_checks(panel, checks):
             control,
             color=color,
             linestyle=":",
-            label=f"random {other:.2f}",
+            label=f"at random {other:.2f}",
         )
     panel.set_ylim(-0.02, 1.02)
     panel.set_xlabel("share taken away or put back")
