@@ -138,7 +138,7 @@ def area(curve) -> np.ndarray:
         0.5
     """
     curve = np.asarray(curve, np.float64)
-    return np.trapezoid(curve, dx=1 / (curve.shape[-1] - 1), axis=-1)
+    return (curve[..., :-1] + curve[..., 1:]).mean(axis=-1) / 2
 
 
 def _curves(scores, images, target, start, maps, classes, steps):

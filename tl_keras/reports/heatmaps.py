@@ -124,22 +124,19 @@ def text_explanation(explanation, title: str, path) -> pathlib.Path:
 
 def _draw_checks(panel, checks):
     """The curves of a map, and dotted those of the map moved at random."""
-    for curve, control, color, name in (
-        (checks.deletion, checks.random_deletion, _AGAINST, "deletion"),
-        (checks.insertion, checks.random_insertion, _FOR, "insertion"),
-    ):
-        area = np.trapezoid(curve, checks.fractions)
-        other = np.trapezoid(control, checks.fractions)
-        panel.plot(
-            checks.fractions, curve, color=color, label=f"{name} {area:.2f}"
-        )
-        panel.plot(
-            checks.fractions,
-            control,
-            color=color,
-            linestyle=":",
-            label=f"at random {other:.2f}",
-        )
+    for name, color in (("deletion", _AGAINST), ("insertion", _FOR)):
+        for prefix, style, label in (
+            ("", "-", name),
+            ("random_", ":", "at random"),
+        ):
+            area = getattr(checks, f"{prefix}{name}_area")
+            panel.plot(
+                checks.fractions,
+                getattr(checks, f"{prefix}{name}"),
+                color=color,
+                linestyle=style,
+                label=f"{label} {area:.2f}",
+            )
     panel.set_ylim(-0.02, 1.02)
     panel.set_xlabel("share taken away or put back")
     panel.set_ylabel("probability of the class")
