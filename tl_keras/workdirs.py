@@ -82,6 +82,15 @@ class Workdir:
         """
         return self.path / f"{kind}.png"
 
+    def corruptions(self) -> pathlib.Path:
+        """Accuracy on corrupted images by severity, as a picture."""
+        return self.path / "corruptions.png"
+
+    @property
+    def explanations(self) -> pathlib.Path:
+        """Folder of pictures of explanations, and their JSON."""
+        return self.path / "explanations"
+
     @property
     def export(self) -> pathlib.Path:
         """Folder of all that was exported."""
@@ -203,6 +212,8 @@ class Workdir:
             self.confusion,
             self.reliability,
             self.predictions,
+            self.corruptions,
+            self.explanations,
             *map(self.spread, SPREADS),
         )
 

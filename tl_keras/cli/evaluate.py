@@ -3,6 +3,7 @@
 tl-keras evaluate --workdir=runs/cifar10
 tl-keras evaluate --workdir=runs/flowers --dataset=folder:DIR --split=train
 tl-keras evaluate --workdir=runs/lesions --slice=hospital --wanted_recall=0.95
+tl-keras evaluate --workdir=runs/cifar10 --corruptions --max_examples=300
 
 Or trains its plan again, to tell how the scores scatter: over folds of what it
 trained and validated on, over random divisions of it, or over seeds. The
@@ -43,6 +44,18 @@ SPLITS = flags.DEFINE_integer(
 SEEDS = flags.DEFINE_integer(
     "seeds", None, "Trainings with so many seeds; of each fold, if there are."
 )
+CORRUPTIONS = flags.DEFINE_bool(
+    "corruptions", False, "Evaluate images under common corruptions instead."
+)
+MAX_EXAMPLES = flags.DEFINE_integer(
+    "max_examples", 500, "How many images --corruptions takes, at random."
+)
+TEST_TIME_AUGMENTATION = flags.DEFINE_enum(
+    "test_time_augmentation",
+    None,
+    ["flip", "crops"],
+    "Take the mean answer to several views of each image.",
+)
 GROUP = flags.DEFINE_string(
     "group", None, "Column of the data whose equal values stay in one part."
 )
@@ -54,6 +67,9 @@ def main(argv):
     workdir = common.required_workdir()
     if FOLDS.value or SPLITS.value or SEEDS.value:
         _repeat(workdir)
+        return
+    if CORRUPTIONS.value:
+        _evaluate_corruptions(workdir)
         return
     # TensorFlow takes seconds to import, and a wrong flag needs none of it.
     from tl_keras import inference
@@ -68,12 +84,27 @@ def main(argv):
         slices=SLICE.value or None,
         precision=PRECISION.value,
         recall=RECALL.value,
+        test_time_augmentation=TEST_TIME_AUGMENTATION.value,
         trust_modules=common.TRUST_MODULES.value,
     )
     print(evaluation)
     for kind in ("precision", "recall"):
         if flags.FLAGS[f"wanted_{kind}"].present:
             print("\n" + evaluation.threshold_table(kind))
+
+
+def _evaluate_corruptions(workdir):
+    from tl_keras import corrupting
+
+    found = corrupting.evaluate(
+        workdir,
+        max_examples=MAX_EXAMPLES.value,
+        dataset=common.DATASET.value,
+        data_dir=common.DATA_DIR.value,
+        split=SPLIT.value,
+        trust_modules=common.TRUST_MODULES.value,
+    )
+    print(found)
 
 
 def _repeat(workdir):

@@ -20,6 +20,7 @@ _MAX_CLASSES_WITH_COUNTS = 30
 # A picture wider than this is hard to open.
 _MAX_SIDE_INCHES = 64.0
 _DPI = 110
+_CORRUPTIONS_A_ROW = 6
 
 
 def curves(history, path) -> pathlib.Path:
@@ -212,6 +213,61 @@ def spread(trials, path) -> pathlib.Path:
         panel.set_xlabel(
             {"folds": "fold", "splits": "split"}.get(trials.kind, "all seeds")
         )
+    return _save(figure, path)
+
+
+def corruptions(accuracy, clean_accuracy: float, path) -> pathlib.Path:
+    """Draws accuracy on corrupted images, a small panel for each corruption.
+
+    Args:
+        accuracy: Name to accuracies at severities 1, 2, ..., as in
+            `Robustness.accuracy`.
+        clean_accuracy: On the same images as they are: severity 0.
+        path: Name of the PNG file. Missing folders are made.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: If `accuracy` is empty.
+
+    Example:
+        >>> import os, tempfile
+        >>> from tl_keras.reports import plots
+        >>> path = os.path.join(tempfile.mkdtemp(), "corruptions.png")
+        >>> accuracy = {"snow": [0.8, 0.7, 0.6, 0.5, 0.4]}
+        >>> plots.corruptions(accuracy, 0.9, path).name
+        'corruptions.png'
+    """
+    if not accuracy:
+        raise ValueError("`accuracy` is empty. Expected a corruption at least.")
+    columns = min(_CORRUPTIONS_A_ROW, len(accuracy))
+    rows = -(-len(accuracy) // columns)
+    figure = _figure(1.7 * columns + 0.6, 1.6 * rows + 0.4)
+    panels = figure.subplots(
+        rows, columns, sharex=True, sharey=True, squeeze=False
+    )
+    means = [clean_accuracy, *np.mean(list(accuracy.values()), axis=0)]
+    for panel, (name, values) in zip(
+        panels.flat, accuracy.items(), strict=False
+    ):
+        severities = range(len(values) + 1)
+        panel.plot(severities, means, color="#9aa5b1", linestyle=":")
+        panel.plot(
+            severities,
+            [clean_accuracy, *values],
+            color=_TRAINING_COLOR,
+            marker="o",
+            ms=3,
+        )
+        panel.set_title(name.replace("_", " "), fontsize=8)
+        panel.set_xticks(severities)
+        panel.set_ylim(0, 1)
+        panel.grid(axis="y", linewidth=0.4)
+    for panel in panels.flat[len(accuracy) :]:
+        panel.set_axis_off()
+    figure.supxlabel("severity, 0 is none; dotted: mean of all", fontsize=9)
+    figure.supylabel("accuracy", fontsize=9)
     return _save(figure, path)
 
 

@@ -43,6 +43,8 @@ class Results:
             evaluate --folds`; None if that was not asked for.
         stability: `seeds` and `splits`: the fields of `Trials` over them,
             from `--seeds` and `--splits`; None as above.
+        robustness: The fields of a `Robustness`, from `tl-keras evaluate
+            --corruptions`; None if that was not asked for.
     """
 
     dataset: str
@@ -57,6 +59,7 @@ class Results:
     calibration: dict | None = None
     cross_validation: dict | None = None
     stability: dict | None = None
+    robustness: dict | None = None
 
 
 def collect(
