@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tl_keras import graph
 from tl_keras.training import fused_batch_norm
+from tl_keras.training import micro_batches as parts
 from tl_keras.training import train_function
 from tl_keras.tuning import anchoring
 
@@ -33,7 +34,10 @@ class TrainingModel(keras.Model):
         starting_point: The values of `anchored` from which they are not to
             stray (L2-SP).
         strength: Of that pull.
+        micro_batches: In how many parts a step computes its batch.
         pruner: A `Pruner` that ends each step; None for none.
+        average: A `WeightsAverage` that is brought up to date behind it; None
+            for none.
     """
 
     def __init__(
@@ -46,7 +50,9 @@ class TrainingModel(keras.Model):
         anchored=(),
         starting_point=(),
         strength=0.0,
+        micro_batches=1,
         pruner=None,
+        average=None,
     ):
         # Of its own it computes nothing; a global policy of bfloat16 would
         # round the pixels on their way in.
@@ -73,7 +79,9 @@ class TrainingModel(keras.Model):
         self._anchored = _Hidden(list(anchored))
         self._starting_point = _Hidden(list(starting_point))
         self._strength = strength
+        self._micro_batches = micro_batches
         self._pruner = _Hidden(pruner)
+        self._average = _Hidden(average)
         self.built = True
 
     @property
@@ -135,10 +143,20 @@ class TrainingModel(keras.Model):
         """The `Pruner` that ends each step, or None."""
         return self._pruner.value
 
+    @property
+    def average(self):
+        """The `WeightsAverage` of the phase, or None."""
+        return self._average.value
+
     def train_step(self, data):
-        logs = super().train_step(data)
+        if self._micro_batches == 1:
+            logs = super().train_step(data)
+        else:
+            logs = parts.train_step(self, data, self._micro_batches)
         if self.pruner is not None:
             self.pruner.after_step()
+        if self.average is not None:
+            self.average.after_step()
         return logs
 
     @property
