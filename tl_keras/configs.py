@@ -19,7 +19,7 @@ from tl_keras.training.checkpoint_settings import Checkpoints
 from tl_keras.training.prefix_settings import PrefixCache
 from tl_keras.tuning import plans
 
-STRATEGIES = ("auto", "none", "mirrored")
+STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 RANGE_PROBES = ("stop", "warn", "off")
 CLASS_WEIGHTS = (None, "balanced")
@@ -186,7 +186,8 @@ class RunConfig:
         step_trial: Whether long phases begin with a trial of how to run their
             steps.
         strategy: "none" for one device, "mirrored" for all GPUs, "auto" for
-            mirrored where there are several GPUs.
+            mirrored where there are several GPUs, "multiworker" for the
+            processes that the environment variable `TF_CONFIG` names.
         precision: Keras' dtype policy. Logits are float32 in each.
         range_probe: What happens when the first batch reaches the encoder in
             another range of values than it was trained on: "stop", "warn" or

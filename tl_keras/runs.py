@@ -21,6 +21,7 @@ from tl_keras.reports import results as reports
 from tl_keras.training import fit as training
 from tl_keras.training import log
 from tl_keras.training import strategies
+from tl_keras.training import workers
 from tl_keras.tuning import plans
 
 
@@ -57,6 +58,9 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     was when it is started again with the same config: from its last
     checkpoint, see `tl_keras.fit`.
 
+    With the strategy "multiworker", every worker runs the same config and gets
+    the same result; the first one prints, and writes the files.
+
     Args:
         config: A `tl_keras.configs.RunConfig` with a `workdir`.
         overwrite: Whether a run that the workdir holds, finished or not, may
@@ -90,25 +94,30 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     """
     checks.instance(config, configs.RunConfig, name="config")
     workdir = workdirs.make(config.workdir)
-    goes_on = workdir.goes_on(config, overwrite=overwrite)
     if config.tensorboard:
         boards.require_tensorboard()
-    say = log.teller(verbose)
-    say(_headline(config))
-    with strategies.strategy(config.strategy):
+    with strategies.strategy(config.strategy) as strategy:
+        writes = workers.is_chief()
+        goes_on = workers.from_chief(
+            lambda: workdir.goes_on(config, overwrite=overwrite)
+        )
+        say = log.teller(verbose if writes else 0)
+        say(_headline(config))
         encoder, data = _encoder_and_data(config)
         say(_summary(data), end="\n\n")
         model = _model(config, encoder, data.num_classes)
+        callbacks = []
+        if writes and not goes_on:
+            callbacks.append(_Begin(config, workdir, overwrite))
+        if writes:
+            callbacks.extend(_callbacks(config, workdir))
         fitted = training.fit(
             model,
             data,
             _plan(config),
             workdir=workdir.path,
             seed=config.seed,
-            callbacks=[
-                *([] if goes_on else [_Begin(config, workdir, overwrite)]),
-                *_callbacks(config, workdir),
-            ],
+            callbacks=callbacks,
             resume=goes_on,
             # Until all files are written.
             checkpoints=dataclasses.replace(config.checkpoints, keep=True),
@@ -118,11 +127,14 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
             range_probe=config.range_probe,
             verbose=verbose,
         )
-    if goes_on:
+    if goes_on and writes:
         workdir.remove_results()
     # Saved first: whatever fails from here on, the training is not lost.
-    models.save(model, workdir.model)
-    test = _evaluation(model, data)
+    workers.from_chief(
+        lambda: models.save(model, workdir.model) and None, strategy
+    )
+    with strategies.strategy(config.strategy), workers.losses_told():
+        test = _evaluation(model, data)
     report = reports.collect(
         fitted,
         test,
@@ -132,19 +144,24 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         seed=config.seed,
         data_fingerprint=data.fingerprint,
     )
-    reports.write(report, workdir.results)
-    say("\n" + reports.table(report))
-    _draw(workdir, fitted, test)
-    serving.export(
-        model,
-        workdir.served,
-        class_names=data.class_names,
-        keep_aspect_ratio=config.data.keep_aspect_ratio,
-        provenance=reports.provenance(report),
-        check=config.check_export,
-    )
-    workdir.remove_checkpoints()
-    say(f"\nThe model, the results and the export are in {workdir.path}")
+
+    def write():
+        reports.write(report, workdir.results)
+        say("\n" + reports.table(report))
+        _draw(workdir, fitted, test)
+        serving.export(
+            model,
+            workdir.served,
+            class_names=data.class_names,
+            keep_aspect_ratio=config.data.keep_aspect_ratio,
+            provenance=reports.provenance(report),
+            check=config.check_export,
+        )
+        workdir.remove_checkpoints()
+        say(f"\nThe model, the results and the export are in {workdir.path}")
+
+    # The others wait: a cluster's job is done when all is written.
+    workers.from_chief(write, strategy)
     return RunResult(
         config=config,
         workdir=workdir,

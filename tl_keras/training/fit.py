@@ -1,6 +1,7 @@
 """Training a model by a plan, phase by phase."""
 
 import dataclasses
+import hashlib
 import pathlib
 import sys
 
@@ -9,6 +10,7 @@ import keras
 from tl_keras import cards
 from tl_keras import checks
 from tl_keras import cuts
+from tl_keras import differences
 from tl_keras import graph
 from tl_keras import models
 from tl_keras.training import best_weights
@@ -24,6 +26,7 @@ from tl_keras.training import run_identity
 from tl_keras.training import strategies
 from tl_keras.training import termination as terminations
 from tl_keras.training import timed_choices
+from tl_keras.training import workers
 from tl_keras.training.checkpoint_settings import Checkpoints
 from tl_keras.training.phase_training import PhaseResult
 from tl_keras.training.phase_training import PhaseTraining
@@ -201,13 +204,13 @@ def fit(
         terminations.Termination(
             active=workdir is not None and checkpoints.write
         ) as termination,
-        strategies.scope_of(model) as strategy,
+        strategies.scope_of(model),
+        workers.losses_told(),
     ):
         feed = feeds.make(
             data,
             validation_data,
             num_classes=_num_classes(model, loss),
-            replicas=strategy.num_replicas_in_sync,
             class_weight=class_weight,
             seed=seed,
         )
@@ -250,10 +253,12 @@ def fit(
             for weight in training.check(phase, monitor)
         ]
         probes.probe(model, first_batch[0], range_probe)
-        rows = log.EpochLog(_file(workdir, "log.csv"))
+        rows = log.EpochLog(
+            _file(workdir, "log.csv") if workers.is_chief() else None
+        )
         best = best_weights.BestWeights(model, monitor)
         identity = {}
-        if workdir is not None:
+        if workdir is not None or workers.count() > 1:
             identity = run_identity.of(
                 plan=plan,
                 model=model,
@@ -266,6 +271,7 @@ def fit(
                 monitor=monitor,
                 prefix_cache=prefix_cache,
             )
+        _check_alike(identity, model)
         keeper = keepers.Keeper(
             _checkpoint_folder(workdir, verbosity),
             checkpoints,
@@ -429,6 +435,26 @@ def _starting_point(groups, plan) -> dict:
     }
 
 
+def _check_alike(identity, model):
+    """Refuses workers that would not train the same."""
+    if workers.count() == 1:
+        return
+    hasher = hashlib.blake2b(digest_size=16)
+    for weight in model.weights:
+        hasher.update(weight.numpy().tobytes())
+    facts = {**identity, "values of the weights": hasher.hexdigest()}
+    first, *others = workers.gathered(facts)
+    for number, other in enumerate(others, start=1):
+        lines = differences.lines(first, other, where="in the first worker")
+        if lines:
+            raise ValueError(
+                f"The workers are to train something different. Worker "
+                f"{number} differs from the first one:\n  "
+                + "\n  ".join(lines)
+                + "\nGive all of them the same program, data and weights."
+            )
+
+
 def _checkpoint_folder(workdir, verbosity):
     if workdir is None:
         return None
@@ -448,6 +474,8 @@ def _file(workdir, name):
 
 def _verbosity(verbose) -> int:
     checks.one_of(verbose, ["auto", 0, 1, 2], name="verbose")
+    if not workers.is_chief():
+        return 0
     if verbose == "auto":
         return 1 if sys.stdout.isatty() else 2
     return verbose

@@ -1,54 +1,59 @@
-"""Training steps that compute a batch in parts: gradient accumulation."""
+"""Gradients of a batch that is computed in parts: gradient accumulation."""
 
 import keras
 import tensorflow as tf
 
 
-def train_step(model, data, count: int) -> dict:
-    """Takes one optimizer step on a batch, computed part by part, in place.
+def gradients(model, batch, share, count: int) -> list:
+    """Gradients of the loss of a batch, which is computed part by part.
 
-    Gradients of the parts are added up, each weighted by its share of the
-    examples: what the optimizer sees is that of the whole batch, while the
-    activations of one part at a time are in memory. Keras' own
-    `gradient_accumulation_steps` fails under strategies:
-    https://github.com/keras-team/keras/issues/20582
+    Those of the parts are added up, each weighted by its number of examples:
+    the sum is that of the whole batch, while the activations of one part at a
+    time are in memory. Keras' own `gradient_accumulation_steps` fails under
+    strategies: https://github.com/keras-team/keras/issues/20582
+
+    What the model keeps of a forward pass, such as random states, is changed
+    in place, as by one for each part, and the parts are added to the metrics.
 
     Args:
         model: A compiled `TrainingModel`, whose loss is a mean over examples.
-        data: `(inputs, labels)` or `(inputs, labels, weights)`; of each
+        batch: `(inputs, labels)` or `(inputs, labels, weights)`; of each
             replica, its own.
+        share: As of `TrainingModel.gradients`.
         count: How many parts there are, at least 1; fewer where a batch has
             fewer examples. They are equal in size, but for the last.
 
     Returns:
-        Keras' logs.
+        A list like that of `TrainingModel.gradients`.
     """
     weights = model.trainable_weights
     moved = _moved_without_gradients(model)
-    total = _length(keras.tree.flatten(data)[0])
-    size = _largest(-(-total // count), 1)
+    total = _length(keras.tree.flatten(batch)[0])
+    size = -(-total // count)
     # Found out while a part is traced.
     without_gradient, changed = set(), set()
 
     def add_part(index, sums, states):
-        part, length = _part(data, index * size, size, total)
-        gradients, new_states = _gradients(model, part, length, moved, states)
-        share = tf.cast(length, "float32") / tf.cast(total, "float32")
-        for number, gradient in enumerate(gradients):
+        part, length = _part(batch, index * size, size, total)
+        found, new_states = _gradients(model, part, share, moved, states)
+        weight_of_part = tf.cast(length, "float32") / tf.cast(total, "float32")
+        new_sums = []
+        for number, (one, gradient) in enumerate(zip(sums, found, strict=True)):
             if gradient is None:
                 without_gradient.add(number)
-                gradients[number] = tf.zeros_like(sums[number])
-        for number, (old, new) in enumerate(
-            zip(states, new_states, strict=True)
-        ):
-            if new is not old:
-                changed.add(number)
-        sums = [
+                new_sums.append(one)
+                continue
             # That of an embedding comes as the rows which a part has read.
-            one + tf.convert_to_tensor(gradient) * tf.cast(share, one.dtype)
-            for one, gradient in zip(sums, gradients, strict=True)
-        ]
-        return index + 1, sums, new_states
+            gradient = tf.convert_to_tensor(gradient)
+            new_sums.append(one + gradient * tf.cast(weight_of_part, one.dtype))
+        changed.update(
+            number
+            for number, (old, new) in enumerate(
+                zip(states, new_states, strict=True)
+            )
+            if new is not old
+        )
+        return index + 1, new_sums, new_states
 
     _, sums, states = tf.while_loop(
         lambda index, *_: index * size < total,
@@ -56,50 +61,38 @@ def train_step(model, data, count: int) -> dict:
         (
             tf.constant(0),
             [tf.zeros(weight.shape, weight.dtype) for weight in weights],
-            [variable.value + 0 for variable in moved],
+            [tf.convert_to_tensor(variable.value) for variable in moved],
         ),
         # Side by side, the parts would be in memory together.
         parallel_iterations=1,
     )
     for number in changed:
         moved[number].assign(states[number])
-    model.optimizer.apply_gradients(
-        (None if number in without_gradient else gradient, weight)
-        for number, (gradient, weight) in enumerate(
-            zip(sums, weights, strict=True)
-        )
-    )
-    return model.get_metrics_result()
+    return [
+        None if number in without_gradient else one
+        for number, one in enumerate(sums)
+    ]
 
 
-def _gradients(model, part, length, moved, states):
+def _gradients(model, part, share, moved, states):
     """Gradients of a part's loss, and what `moved` is behind it."""
-    inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(part)
-    with (
-        tf.GradientTape() as tape,
-        # Replicas assign some of these together, which they cannot in a loop:
-        # they are carried through it, and assigned behind.
-        keras.StatelessScope(
-            [
-                *zip(moved, states, strict=True),
-                # Penalties are computed of what is listed here.
-                *((weight, weight) for weight in _with_penalty(model)),
-            ],
-            collect_losses=True,
-        ) as scope,
-    ):
-        outputs = model(inputs, training=True)
-        loss = model.compute_loss(
-            inputs, labels, outputs, sample_weight, training=True
+    scopes = []
+
+    def scope():
+        # Replicas assign some variables together, which they cannot in a
+        # loop: they are carried through it, and assigned behind. Penalties
+        # are computed of the weights that are listed.
+        values = [(weight, weight) for weight in _with_penalty(model)]
+        scopes.append(
+            keras.StatelessScope(
+                [*zip(moved, states, strict=True), *values],
+                collect_losses=True,
+            )
         )
-        scaled = model.optimizer.scale_loss(loss)
-        new_states = [scope.get_current_value(variable) for variable in moved]
-    gradients = tape.gradient(scaled, model.trainable_weights)
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    # The first of a compiled model's metrics is the mean of its loss.
-    model.metrics[0].update_state(loss * replicas, sample_weight=length)
-    model.compute_metrics(inputs, labels, outputs, sample_weight)
-    return gradients, new_states
+        return scopes[0]
+
+    found = model.gradients(part, share, scope)
+    return found, [scopes[0].get_current_value(one) for one in moved]
 
 
 def _with_penalty(model) -> list:
@@ -122,7 +115,7 @@ def _moved_without_gradients(model) -> list:
     return list({id(variable): variable for variable in listed}.values())
 
 
-def _part(data, begin, size, total):
+def _part(batch, begin, size, total):
     """Examples from `begin` on, at most `size`, and how many they are."""
     length = size
     # Under XLA the length has to be known when it is compiled.
@@ -135,16 +128,10 @@ def _part(data, begin, size, total):
         starts = [begin, *[0] * len(others)]
         return tf.slice(value, starts, [length, *others])
 
-    return keras.tree.map_structure(slice_of, data), length
+    return keras.tree.map_structure(slice_of, batch), length
 
 
 def _length(value):
     """Number of examples, as an int where it is known."""
     known = value.shape[0]
     return tf.shape(value)[0] if known is None else known
-
-
-def _largest(*values):
-    if all(isinstance(value, int) for value in values):
-        return max(values)
-    return tf.maximum(*values)

@@ -19,6 +19,7 @@ from tl_keras.training import phase_record
 from tl_keras.training import prefix_cache
 from tl_keras.training import pruner as pruners
 from tl_keras.training import replica_means
+from tl_keras.training import replicas
 from tl_keras.training import seeds
 from tl_keras.training import skipping_callbacks
 from tl_keras.training import step_trial
@@ -246,16 +247,21 @@ class PhaseTraining:
         function.go_on(epoch, record.first_step, record.restore)
         # Where an epoch's steps are done, its validation may still be due.
         next_epoch, next_step = divmod(function.goes_on_at, steps_per_epoch)
-        batches = feed.train(
-            phase,
+        which = (
             first_epoch + next_epoch,
             max(1, epochs - next_epoch),
             next_step,
         )
-        if training_model.steps_per_execution > 1 or record.first_step:
-            # Keras counts as if no call were cut short at the end of an
-            # epoch, and none skipped, and would take the data for used up.
-            batches = batches.repeat()
+        if tf.distribute.has_strategy():
+            batches = replicas.distributed(
+                lambda parts: feed.train(phase, *which, parts)
+            )
+        else:
+            batches = feed.train(phase, *which)
+            if training_model.steps_per_execution > 1 or record.first_step:
+                # Keras counts as if no call were cut short at the end of an
+                # epoch, and none skipped, and would take the data for used up.
+                batches = batches.repeat()
         for metric in self.metrics:
             # Keras does not, before the first step of another model.
             if isinstance(metric, keras.metrics.Metric):
@@ -265,7 +271,7 @@ class PhaseTraining:
             initial_epoch=epoch,
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
-            validation_data=feed.validation(),
+            **_validation(feed, training_model),
             shuffle=False,
             callbacks=skipping_callbacks.SkippingCallbacks(
                 callbacks,
@@ -287,12 +293,12 @@ class PhaseTraining:
                 f"`weights_average={phase.weights_average}`, and `use_ema` of "
                 "its optimizer. Leave `use_ema` out."
             )
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        if optimizers.accumulates(optimizer) and replicas > 1:
+        count = tf.distribute.get_strategy().num_replicas_in_sync
+        if optimizers.accumulates(optimizer) and count > 1:
             raise ValueError(
                 f"The optimizer of phase {phase.name!r} has "
                 "`gradient_accumulation_steps`, with which Keras fails on "
-                f"several replicas (keras#20582). Got: {replicas} replicas. "
+                f"several replicas (keras#20582). Got: {count} replicas. "
                 "Write `micro_batches=...`, a field of the phase: parts of "
                 "one batch, whose size you raise."
             )
@@ -384,13 +390,8 @@ class PhaseTraining:
     def _chosen_steps(self, phase, compiled, feed, first_epoch) -> dict:
         """How many steps run at a time, and whether by XLA."""
         _, total_steps = self._steps(phase)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         chosen = {"steps_per_execution": 1, "jit_compile": False}
-        if (
-            self.step_trial
-            and replicas == 1
-            and total_steps >= step_trial.FEWEST_STEPS
-        ):
+        if self.step_trial and total_steps >= step_trial.FEWEST_STEPS:
             batches = feed.train(phase, first_epoch, 1)
             subject = (
                 f"{phase}, {total_steps} steps of {batches}, "
@@ -400,11 +401,22 @@ class PhaseTraining:
                 hashlib.sha256(subject.encode()).hexdigest()[:16],
                 f"steps of {phase.name}",
                 lambda: step_trial.choose(
-                    compiled, batches, total_steps, self.callbacks
+                    compiled,
+                    self._endless(phase, feed, first_epoch),
+                    total_steps,
+                    self.callbacks,
                 ),
             )
             log.teller(self.verbose)(_told(chosen))
         return chosen
+
+    def _endless(self, phase, feed, epoch):
+        """The batches of an epoch, again and again."""
+        if tf.distribute.has_strategy():
+            return replicas.distributed(
+                lambda parts: feed.train(phase, epoch, 1, parts=parts)
+            )
+        return feed.train(phase, epoch, 1).repeat()
 
     def _training_model(self, phase, trained, rest, average) -> TrainingModel:
         anchored = {}
@@ -422,7 +434,7 @@ class PhaseTraining:
             anchored=anchored.values(),
             starting_point=[self.starting_point[key] for key in anchored],
             strength=phase.starting_point_strength,
-            micro_batches=phase.micro_batches,
+            micro_batch_count=phase.micro_batches,
             pruner=self._pruner(phase),
             average=average,
         )
@@ -530,6 +542,20 @@ class PhaseTraining:
                 )
             )
         return callbacks
+
+
+def _validation(feed, training_model) -> dict:
+    """Keras' arguments for the validation data."""
+    if not feed.validates:
+        return {}
+    if not tf.distribute.has_strategy():
+        return {"validation_data": feed.validation()}
+    training_model.make_test_function()
+    training_model.test_function.steps = feed.validation_steps
+    return {
+        "validation_data": replicas.distributed(feed.validation),
+        "validation_steps": feed.validation_steps,
+    }
 
 
 def _rest_key(rest):

@@ -3,11 +3,13 @@
 import contextlib
 import functools
 
+import keras
 import tensorflow as tf
 
 from tl_keras import checks
+from tl_keras.training import cluster
 
-NAMES = ("auto", "none", "mirrored")
+NAMES = ("auto", "none", "mirrored", "multiworker")
 
 
 @contextlib.contextmanager
@@ -17,14 +19,27 @@ def strategy(name: str = "auto"):
     Args:
         name: `"mirrored"` keeps a copy of the model on each GPU (or on each
             logical CPU device where there is no GPU) and splits each batch
-            among them; `"none"` uses one device; `"auto"` is `"mirrored"`
-            where there are two GPUs or more, else `"none"`.
+            among them; `"multiworker"` does so among the GPUs (or CPUs) of
+            several processes, which the environment variable `TF_CONFIG`
+            names, see below; `"none"` uses one device; `"auto"` is
+            `"mirrored"` where there are two GPUs or more, else `"none"`.
+
+    With any of them, batches are as large as the data say, all replicas taken
+    together, their order is that on one device, and learning rates are not
+    scaled: losses are those of one device. (BatchNormalization in training
+    mode sees a replica's part of the batch.)
+
+    Each worker of `"multiworker"` runs the same program on the same data and
+    reads its part of each batch. It has to be chosen before TensorFlow does
+    anything else. The first worker, or the one called chief, writes files.
 
     Yields:
         The `tf.distribute.Strategy`.
 
     Raises:
-        ValueError: If there is no such strategy.
+        ValueError: If there is no such strategy, or `TF_CONFIG` is wrong.
+        OSError: If the port of this worker is taken.
+        RuntimeError: If TensorFlow has begun before `"multiworker"`.
 
     Example:
         >>> import tl_keras
@@ -33,6 +48,12 @@ def strategy(name: str = "auto"):
         1
     """
     checks.one_of(name, NAMES, name="strategy")
+    check_keras_distribution()
+    if name == "multiworker":
+        multiworker = _multiworker(cluster.read())
+        with multiworker.scope():
+            yield multiworker
+        return
     gpus = tf.config.list_logical_devices("GPU")
     if name == "auto":
         name = "mirrored" if len(gpus) > 1 else "none"
@@ -53,6 +74,38 @@ def _mirrored(devices):
     return tf.distribute.MirroredStrategy(devices)
 
 
+@functools.cache
+def _multiworker(members):
+    # A process can join a cluster once.
+    cluster.check_port(members)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise RuntimeError(
+            "`strategy='multiworker'` came too late: TensorFlow has begun "
+            "already, and cannot join other workers then. Enter `with "
+            "tl_keras.strategy('multiworker'):` before anything is loaded, "
+            f"listed or computed. ({error})"
+        ) from error
+
+
+def check_keras_distribution():
+    """Refuses `keras.distribution`, which does nothing with TensorFlow.
+
+    Raises:
+        ValueError: If one is set.
+    """
+    chosen = keras.distribution.distribution()
+    if chosen is not None:
+        raise ValueError(
+            "Keras ignores `keras.distribution` on its TensorFlow backend, and "
+            "would train on one device without a word. Got: "
+            f"{type(chosen).__name__}. Call "
+            "`keras.distribution.set_distribution(None)`, and use `with "
+            "tl_keras.strategy(...):`."
+        )
+
+
 @contextlib.contextmanager
 def scope_of(model):
     """The scope of the strategy under which a model was built.
@@ -65,9 +118,18 @@ def scope_of(model):
 
     Raises:
         ValueError: If the current strategy has several replicas and the
-            model was built outside of it.
+            model was built outside of it; if it is one that Keras cannot
+            train under, or `keras.distribution` is set.
     """
+    check_keras_distribution()
     current = tf.distribute.get_strategy()
+    if isinstance(current, tf.distribute.ParameterServerStrategy):
+        raise ValueError(
+            "Keras 3 cannot train with parameter servers: its `fit` has no "
+            "coordinator that would hand out steps. Got: "
+            f"{type(current).__name__}. Use `with "
+            "tl_keras.strategy('multiworker'):`, where workers train together."
+        )
     built_under = {
         getattr(variable.value, "distribute_strategy", None)
         for variable in model.weights
