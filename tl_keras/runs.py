@@ -21,6 +21,9 @@ from tl_keras.reports import results as reports
 from tl_keras.training import fit as training
 from tl_keras.training import log
 from tl_keras.training import strategies
+from tl_keras.training import strategy_names
+from tl_keras.training import tpu
+from tl_keras.training import tpu_check
 from tl_keras.training import workers
 from tl_keras.tuning import plans
 
@@ -94,6 +97,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     """
     checks.instance(config, configs.RunConfig, name="config")
     workdir = workdirs.make(config.workdir)
+    _check_tpu_paths(config)
     if config.tensorboard:
         boards.require_tensorboard()
     with strategies.strategy(config.strategy) as strategy:
@@ -170,6 +174,43 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         test=test,
         report=report,
     )
+
+
+def check_tpu(config) -> tpu_check.TpuCheck:
+    """Whether a TPU could run the training steps of what a config says.
+
+    This is what `tl-keras doctor --check_tpu` does, see `tl_keras.check_tpu`.
+
+    Args:
+        config: A `tl_keras.configs.RunConfig`; its `workdir` and `strategy`
+            are not used.
+
+    Returns:
+        A `TpuCheck`.
+
+    Raises:
+        TypeError, ValueError, OSError: As `run`.
+    """
+    checks.instance(config, configs.RunConfig, name="config")
+    with strategies.strategy("none"):
+        encoder, data = _encoder_and_data(config)
+        model = _model(config, encoder, data.num_classes)
+        return tpu_check.check_tpu(
+            model, data, _plan(config), class_weight=config.class_weight
+        )
+
+
+def _check_tpu_paths(config):
+    """Refuses data that a TPU elsewhere could not read."""
+    name = strategy_names.tpu_of(config.strategy)
+    if name is None or config.data.name == "digits":
+        return
+    prefix, _, path = config.data.name.partition(":")
+    if prefix in ("folder", "csv", "tsv", "npz"):
+        tpu.check_paths(name, {"data.name": path})
+    else:
+        folder = config.data.data_dir or "~/tensorflow_datasets"
+        tpu.check_paths(name, {"data.data_dir": folder})
 
 
 class _Begin(keras.callbacks.Callback):

@@ -23,6 +23,7 @@ from tl_keras.training import replicas
 from tl_keras.training import seeds
 from tl_keras.training import skipping_callbacks
 from tl_keras.training import step_trial
+from tl_keras.training import strategies
 from tl_keras.training import timed_choices
 from tl_keras.training import weights_average
 from tl_keras.training.training_model import TrainingModel
@@ -100,6 +101,7 @@ class PhaseTraining:
         callbacks: The user's callbacks.
         choices: The `TimedChoices` of the whole `fit`.
         step_trial: Whether the way to run steps may be chosen by a trial.
+        static: Whether all batches are of one size, as on a TPU.
         verbose: 0, 1 or 2, as in Keras.
     """
 
@@ -116,7 +118,14 @@ class PhaseTraining:
     callbacks: tuple
     choices: timed_choices.TimedChoices
     step_trial: bool
+    static: bool
     verbose: int
+
+    def compiled(self, phase) -> compiled_models.Compiled:
+        """The compiled training model of a phase, without a prefix cache."""
+        return self._compiled(
+            phase, freezing.choose(phase, self.groups), self.rest
+        )
 
     def check(self, phase, monitor) -> list:
         """What a phase trains: weights of the model, and adapters'.
@@ -352,7 +361,9 @@ class PhaseTraining:
         training_model.compile(
             optimizer=optimizer,
             loss=self.loss,
-            metrics=list(self.metrics),
+            # Of weights they are not to know, but for what fills a batch up.
+            metrics=None if self.static else list(self.metrics),
+            weighted_metrics=list(self.metrics) if self.static else None,
             # XLA made training several times slower on CPUs, and fails under
             # strategies: https://github.com/keras-team/keras/issues/20763
             jit_compile=False,
@@ -385,12 +396,15 @@ class PhaseTraining:
             compiled_models.key_of(self.loss),
             tuple(map(compiled_models.key_of, self.metrics)),
             id(tf.distribute.get_strategy()),
+            self.static,
         )
 
     def _chosen_steps(self, phase, compiled, feed, first_epoch) -> dict:
         """How many steps run at a time, and whether by XLA."""
         _, total_steps = self._steps(phase)
         chosen = {"steps_per_execution": 1, "jit_compile": False}
+        if strategies.runs_on_tpu():
+            return step_trial.for_tpu(self.callbacks)
         if self.step_trial and total_steps >= step_trial.FEWEST_STEPS:
             batches = feed.train(phase, first_epoch, 1)
             subject = (
@@ -435,6 +449,7 @@ class PhaseTraining:
             starting_point=[self.starting_point[key] for key in anchored],
             strength=phase.starting_point_strength,
             micro_batch_count=phase.micro_batches,
+            fills_validation=self.static,
             pruner=self._pruner(phase),
             average=average,
         )

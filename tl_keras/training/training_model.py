@@ -39,6 +39,9 @@ class TrainingModel(keras.Model):
             stray (L2-SP).
         strength: Of that pull.
         micro_batch_count: In how many parts a step computes its batch.
+        fills_validation: Whether validation batches are filled up with
+            examples of weight 0. It is compiled with `weighted_metrics` then,
+            which shall not count them; elsewhere they know of no weights.
         pruner: A `Pruner` that ends each step; None for none.
         average: A `WeightsAverage` that is brought up to date behind it; None
             for none.
@@ -55,6 +58,7 @@ class TrainingModel(keras.Model):
         starting_point=(),
         strength=0.0,
         micro_batch_count=1,
+        fills_validation=False,
         pruner=None,
         average=None,
     ):
@@ -84,6 +88,7 @@ class TrainingModel(keras.Model):
         self._starting_point = _Hidden(list(starting_point))
         self._strength = strength
         self._micro_batch_count = micro_batch_count
+        self._fills_validation = fills_validation
         self._pruner = _Hidden(pruner)
         self._average = _Hidden(average)
         self.built = True
@@ -193,6 +198,8 @@ class TrainingModel(keras.Model):
                 scaled *= tf.cast(share, loss.dtype)
             scaled = self.optimizer.scale_loss(scaled)
         self._track_loss(loss, inputs, share)
+        if self._fills_validation:
+            weights = None
         self._measured(inputs, labels, predictions, weights, share)
         return tape.gradient(scaled, self.trainable_weights)
 
@@ -204,6 +211,8 @@ class TrainingModel(keras.Model):
             inputs, labels, predictions, weights, training=False
         )
         self._track_loss(loss, inputs, share)
+        if self._fills_validation:
+            weights = tf.cast(weights > 0.0, tf.float32)
         return self._measured(inputs, labels, predictions, weights, share)
 
     def _track_loss(self, loss, inputs, share):
