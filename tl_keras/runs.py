@@ -25,6 +25,10 @@ from tl_keras.reports import results as reports
 from tl_keras.training import fit as training
 from tl_keras.training import log
 from tl_keras.training import strategies
+from tl_keras.training import strategy_names
+from tl_keras.training import tpu
+from tl_keras.training import tpu_check
+from tl_keras.training import workers
 from tl_keras.tuning import plans
 
 
@@ -62,6 +66,9 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     was when it is started again with the same config: from its last
     checkpoint, see `tl_keras.fit`.
 
+    With the strategy "multiworker", every worker runs the same config and gets
+    the same result; the first one prints, and writes the files.
+
     Args:
         config: A `tl_keras.configs.RunConfig` with a `workdir`.
         overwrite: Whether a run that the workdir holds, finished or not, may
@@ -95,25 +102,31 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     """
     checks.instance(config, configs.RunConfig, name="config")
     workdir = workdirs.make(config.workdir)
-    goes_on = workdir.goes_on(config, overwrite=overwrite)
+    _check_tpu_paths(config)
     if config.tensorboard:
         boards.require_tensorboard()
-    say = log.teller(verbose)
-    say(_headline(config))
-    with strategies.strategy(config.strategy):
+    with strategies.strategy(config.strategy) as strategy:
+        writes = workers.is_chief()
+        goes_on = workers.from_chief(
+            lambda: workdir.goes_on(config, overwrite=overwrite)
+        )
+        say = log.teller(verbose if writes else 0)
+        say(_headline(config))
         encoder, data = _encoder_and_data(config)
         say(_summary(data), end="\n\n")
         model = _model(config, encoder, data.num_classes)
+        callbacks = []
+        if writes and not goes_on:
+            callbacks.append(_Begin(config, workdir, overwrite))
+        if writes:
+            callbacks.extend(_callbacks(config, workdir))
         fitted = training.fit(
             model,
             data,
             _plan(config),
             workdir=workdir.path,
             seed=config.seed,
-            callbacks=[
-                *([] if goes_on else [_Begin(config, workdir, overwrite)]),
-                *_callbacks(config, workdir),
-            ],
+            callbacks=callbacks,
             resume=goes_on,
             # Until all files are written.
             checkpoints=dataclasses.replace(config.checkpoints, keep=True),
@@ -123,14 +136,19 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
             range_probe=config.range_probe,
             verbose=verbose,
         )
-    if goes_on:
+    if goes_on and writes:
         workdir.remove_results()
     # Saved first: whatever fails from here on, the training is not lost.
-    models.save(model, workdir.model)
-    calibration = _calibrated(model, data, config)
-    if calibration is not None and calibration.applied:
+    def save():
         models.save(model, workdir.model)
-    test, calibrated = _evaluation(model, data, calibration, workdir)
+
+    workers.from_chief(save, strategy)
+    with strategies.strategy(config.strategy), workers.losses_told():
+        calibration = _calibrated(model, data, config)
+    if calibration is not None and calibration.applied:
+        workers.from_chief(save, strategy)
+    with strategies.strategy(config.strategy), workers.losses_told():
+        test, calibrated = _evaluation(model, data, calibration, workdir)
     report = reports.collect(
         fitted,
         test,
@@ -141,19 +159,24 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         data_fingerprint=data.fingerprint,
         calibration=calibrated,
     )
-    reports.write(report, workdir.results)
-    say("\n" + reports.table(report))
-    _draw(workdir, fitted, test)
-    serving.export(
-        model,
-        workdir.served,
-        class_names=data.class_names,
-        keep_aspect_ratio=config.data.keep_aspect_ratio,
-        provenance=reports.provenance(report),
-        check=config.check_export,
-    )
-    workdir.remove_checkpoints()
-    say(f"\nThe model, the results and the export are in {workdir.path}")
+
+    def write():
+        reports.write(report, workdir.results)
+        say("\n" + reports.table(report))
+        _draw(workdir, fitted, test)
+        serving.export(
+            model,
+            workdir.served,
+            class_names=data.class_names,
+            keep_aspect_ratio=config.data.keep_aspect_ratio,
+            provenance=reports.provenance(report),
+            check=config.check_export,
+        )
+        workdir.remove_checkpoints()
+        say(f"\nThe model, the results and the export are in {workdir.path}")
+
+    # The others wait: a cluster's job is done when all is written.
+    workers.from_chief(write, strategy)
     return RunResult(
         config=config,
         workdir=workdir,
@@ -162,6 +185,43 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         test=test,
         report=report,
     )
+
+
+def check_tpu(config) -> tpu_check.TpuCheck:
+    """Whether a TPU could run the training steps of what a config says.
+
+    This is what `tl-keras doctor --check_tpu` does, see `tl_keras.check_tpu`.
+
+    Args:
+        config: A `tl_keras.configs.RunConfig`; its `workdir` and `strategy`
+            are not used.
+
+    Returns:
+        A `TpuCheck`.
+
+    Raises:
+        TypeError, ValueError, OSError: As `run`.
+    """
+    checks.instance(config, configs.RunConfig, name="config")
+    with strategies.strategy("none"):
+        encoder, data = _encoder_and_data(config)
+        model = _model(config, encoder, data.num_classes)
+        return tpu_check.check_tpu(
+            model, data, _plan(config), class_weight=config.class_weight
+        )
+
+
+def _check_tpu_paths(config):
+    """Refuses data that a TPU elsewhere could not read."""
+    name = strategy_names.tpu_of(config.strategy)
+    if name is None or config.data.name == "digits":
+        return
+    prefix, _, path = config.data.name.partition(":")
+    if prefix in ("folder", "csv", "tsv", "npz"):
+        tpu.check_paths(name, {"data.name": path})
+    else:
+        folder = config.data.data_dir or "~/tensorflow_datasets"
+        tpu.check_paths(name, {"data.data_dir": folder})
 
 
 class _Begin(keras.callbacks.Callback):
@@ -359,12 +419,11 @@ def _evaluation(model, data, calibration, workdir):
         )
     probabilities = predictions.softmax(logits)
     part = data.splits["test"]
-    prediction_files.write(
-        prediction_files.Predictions(
-            part.ids, labels, probabilities, part.digests, data.class_names
-        ),
-        workdir.predictions,
+    found = prediction_files.Predictions(
+        part.ids, labels, probabilities, part.digests, data.class_names
     )
+    if workers.is_chief():
+        prediction_files.write(found, workdir.predictions)
     evaluation = metrics.from_predictions(
         probabilities,
         labels,
