@@ -6,10 +6,9 @@ import functools
 import keras
 import tensorflow as tf
 
-from tl_keras import checks
 from tl_keras.training import cluster
-
-NAMES = ("auto", "none", "mirrored", "multiworker")
+from tl_keras.training import strategy_names
+from tl_keras.training import tpu
 
 
 @contextlib.contextmanager
@@ -21,7 +20,8 @@ def strategy(name: str = "auto"):
             logical CPU device where there is no GPU) and splits each batch
             among them; `"multiworker"` does so among the GPUs (or CPUs) of
             several processes, which the environment variable `TF_CONFIG`
-            names, see below; `"none"` uses one device; `"auto"` is
+            names, see below; `"tpu"` uses the TPU of this machine, and
+            `"tpu:NAME"` one elsewhere; `"none"` uses one device; `"auto"` is
             `"mirrored"` where there are two GPUs or more, else `"none"`.
 
     With any of them, batches are as large as the data say, all replicas taken
@@ -33,12 +33,17 @@ def strategy(name: str = "auto"):
     reads its part of each batch. It has to be chosen before TensorFlow does
     anything else. The first worker, or the one called chief, writes files.
 
+    On a TPU, batches are all of one size: what is left at the end of an epoch
+    is not trained on, and there is no prefix cache. Augmentation runs on the
+    host. bfloat16 is used where a precision of `"mixed_bfloat16"` asks for
+    it. `tl_keras.check_tpu` tells beforehand whether a plan can run there.
+
     Yields:
         The `tf.distribute.Strategy`.
 
     Raises:
         ValueError: If there is no such strategy, or `TF_CONFIG` is wrong.
-        OSError: If the port of this worker is taken.
+        OSError: If the port of this worker is taken, or there is no TPU.
         RuntimeError: If TensorFlow has begun before `"multiworker"`.
 
     Example:
@@ -47,8 +52,14 @@ def strategy(name: str = "auto"):
         ...     devices.num_replicas_in_sync
         1
     """
-    checks.one_of(name, NAMES, name="strategy")
+    strategy_names.check(name)
     check_keras_distribution()
+    tpu_name = strategy_names.tpu_of(name)
+    if tpu_name is not None:
+        cores = tpu.connect(tpu_name)
+        with cores.scope():
+            yield cores
+        return
     if name == "multiworker":
         multiworker = _multiworker(cluster.read())
         with multiworker.scope():
@@ -64,6 +75,16 @@ def strategy(name: str = "auto"):
     mirrored = _mirrored(tuple(device.name for device in devices))
     with mirrored.scope():
         yield mirrored
+
+
+def runs_on_tpu() -> bool:
+    """Whether the current strategy is one of a TPU.
+
+    Example:
+        >>> runs_on_tpu()
+        False
+    """
+    return isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
 
 
 @functools.cache

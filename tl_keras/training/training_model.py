@@ -1,5 +1,7 @@
 """The model that a phase trains, sharing its weights with the user's."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
@@ -7,6 +9,7 @@ from tl_keras import graph
 from tl_keras import keras_internals
 from tl_keras.data import parts
 from tl_keras.training import fused_batch_norm
+from tl_keras.training import micro_batches
 from tl_keras.training import train_function
 from tl_keras.tuning import anchoring
 
@@ -35,7 +38,13 @@ class TrainingModel(keras_internals.BuiltFromOnePart, keras.Model):
         starting_point: The values of `anchored` from which they are not to
             stray (L2-SP).
         strength: Of that pull.
+        micro_batch_count: In how many parts a step computes its batch.
+        fills_validation: Whether validation batches are filled up with
+            examples of weight 0. It is compiled with `weighted_metrics` then,
+            which shall not count them; elsewhere they know of no weights.
         pruner: A `Pruner` that ends each step; None for none.
+        average: A `WeightsAverage` that is brought up to date behind it; None
+            for none.
     """
 
     def __init__(
@@ -48,7 +57,10 @@ class TrainingModel(keras_internals.BuiltFromOnePart, keras.Model):
         anchored=(),
         starting_point=(),
         strength=0.0,
+        micro_batch_count=1,
+        fills_validation=False,
         pruner=None,
+        average=None,
     ):
         # Of its own it computes nothing; a global policy of bfloat16 would
         # round the pixels on their way in.
@@ -75,7 +87,10 @@ class TrainingModel(keras_internals.BuiltFromOnePart, keras.Model):
         self._anchored = _Hidden(list(anchored))
         self._starting_point = _Hidden(list(starting_point))
         self._strength = strength
+        self._micro_batch_count = micro_batch_count
+        self._fills_validation = fills_validation
         self._pruner = _Hidden(pruner)
+        self._average = _Hidden(average)
         self.built = True
 
     @property
@@ -137,26 +152,56 @@ class TrainingModel(keras_internals.BuiltFromOnePart, keras.Model):
         """The `Pruner` that ends each step, or None."""
         return self._pruner.value
 
+    @property
+    def average(self):
+        """The `WeightsAverage` of the phase, or None."""
+        return self._average.value
+
     def train_step(self, data):
         batch, share = _unpacked(data)
+        if self._micro_batch_count == 1:
+            gradients = self.gradients(batch, share)
+        else:
+            gradients = micro_batches.gradients(
+                self, batch, share, self._micro_batch_count
+            )
+        self.optimizer.apply_gradients(
+            zip(gradients, self.trainable_weights, strict=True)
+        )
+        if self.pruner is not None:
+            self.pruner.after_step()
+        if self.average is not None:
+            self.average.after_step()
+        return self.get_metrics_result()
+
+    def gradients(self, batch, share=None, scope=contextlib.nullcontext):
+        """Gradients of the loss of a batch, which is added to the metrics.
+
+        Args:
+            batch: `(inputs, labels)` or `(inputs, labels, weights)`.
+            share: The share of a `Part`; None for a whole batch.
+            scope: Called for a context of what the gradients are of.
+
+        Returns:
+            A gradient, or None, for each of `trainable_weights`, times the
+            optimizer's loss scale.
+        """
         inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, scope():
             predictions = self(inputs, training=True)
             loss = self.compute_loss(
                 inputs, labels, predictions, weights, training=True
             )
-            self._track_loss(loss, inputs, share)
+            scaled = loss
             if share is not None:
                 # Gradients of replicas are added up, whatever their parts.
-                loss *= tf.cast(share, loss.dtype)
-            loss = self.optimizer.scale_loss(loss)
-        variables = self.trainable_weights
-        gradients = tape.gradient(loss, variables)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        logs = self._measured(inputs, labels, predictions, weights, share)
-        if self.pruner is not None:
-            self.pruner.after_step()
-        return logs
+                scaled *= tf.cast(share, loss.dtype)
+            scaled = self.optimizer.scale_loss(scaled)
+        self._track_loss(loss, inputs, share)
+        if self._fills_validation:
+            weights = None
+        self._measured(inputs, labels, predictions, weights, share)
+        return tape.gradient(scaled, self.trainable_weights)
 
     def test_step(self, data):
         batch, share = _unpacked(data)
@@ -166,6 +211,8 @@ class TrainingModel(keras_internals.BuiltFromOnePart, keras.Model):
             inputs, labels, predictions, weights, training=False
         )
         self._track_loss(loss, inputs, share)
+        if self._fills_validation:
+            weights = tf.cast(weights > 0.0, tf.float32)
         return self._measured(inputs, labels, predictions, weights, share)
 
     def _track_loss(self, loss, inputs, share):
@@ -232,6 +279,28 @@ class TrainingModel(keras_internals.BuiltFromOnePart, keras.Model):
         # Keras adds up the replicas' losses; each brings its share.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return loss + penalty / replicas
+
+    def create_metric_variables(self, spec):
+        """Creates the variables of losses and metrics, as a step would.
+
+        TensorFlow traces a function twice where it creates variables, and a
+        training step takes seconds to trace.
+
+        Args:
+            spec: `tf.TypeSpec`s of a batch.
+        """
+        _, *given = spec
+        example = [*given, self.network.outputs]
+        if not all(map(_has_static_rows, keras.tree.flatten(example))):
+            return
+        *given, outputs = keras.tree.map_structure(_zeros, example)
+        outputs = graph.pack_outputs(self.network, outputs)
+        targets, weights = (*given, None)[:2]
+        self.compute_loss(
+            y=targets, y_pred=outputs, sample_weight=weights, training=False
+        )
+        self.compute_metrics(None, targets, outputs, weights)
+        self.reset_metrics()
 
     def save(self, filepath, *args, **kwargs):
         """Saves the user's model, as callbacks expect it."""
@@ -310,3 +379,14 @@ class _Hidden:
 
 def _distinct(weights) -> _Hidden:
     return _Hidden(list({id(weight): weight for weight in weights}.values()))
+
+
+def _has_static_rows(spec) -> bool:
+    """Whether only the size of the batch is open."""
+    shape = tf.TensorShape(spec.shape)
+    return bool(shape.rank) and None not in shape.as_list()[1:]
+
+
+def _zeros(spec):
+    """A batch of one, of zeros."""
+    return tf.zeros((1, *spec.shape[1:]), spec.dtype)
