@@ -44,6 +44,8 @@ ROWS = {
     "a bare dataset with weights": "dataset",
     "flip, MixUp, CutMix, class weights": "augmentation",
     "4 steps per execution": "steps_per_execution",
+    "gradient accumulation": "accumulation",
+    "averages of weights": "averaged_weights",
     "mixed_bfloat16": "mixed_precision",
     "mixed_float16": "float16",
     "prefix cache": "prefix_cache",

@@ -125,7 +125,7 @@ def trained(model, data, plan=None, **options) -> dict:
 def weights_of(model):
     return {
         f"weight {number}": value
-        for number, value in enumerate(model.getweights_of())
+        for number, value in enumerate(model.get_weights())
     }
 
 
@@ -250,6 +250,17 @@ def steps_per_execution():
         step_trial.FEWEST_STEPS, step_trial.choose = before
 
 
+def accumulation():
+    """Batches computed in two parts, the last one of 5 examples."""
+    return trained(image_model(), image_data(29, 17), phase(micro_batches=2))
+
+
+def averaged_weights():
+    return trained(
+        image_model(), image_data(29, 17), phase(weights_average=0.9)
+    )
+
+
 def mixed_precision():
     return trained(image_model("mixed_bfloat16"), image_data(29, 17))
 
@@ -367,6 +378,8 @@ OURS = {
         dataset,
         augmentation,
         steps_per_execution,
+        accumulation,
+        averaged_weights,
         mixed_precision,
         float16,
         prefix_cache,
