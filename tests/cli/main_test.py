@@ -31,6 +31,8 @@ class AnswersAtOnceTest(parameterized.TestCase):
         (["evaluate", "--help"], 0),
         (["predict", "--help"], 0),
         (["doctor", "--help"], 0),
+        (["doctor", "--plan=full"], 2),
+        (["doctor", "--check_tpu", "--plan=ful"], 1),
         (["cache", "--help"], 0),
         (["cache", "--workdir=x"], 2),
         ([], 2),

@@ -37,6 +37,7 @@ WITHOUT_TENSORFLOW = (
     "checks",
     "cli/cache",
     "cli/common",
+    "cli/config_flags",
     "cli/doctor",
     "cli/evaluate",
     "cli/export",
