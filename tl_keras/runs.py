@@ -16,6 +16,10 @@ from tl_keras.data import sources
 from tl_keras.data.augmentation import Augmentation
 from tl_keras.encoders import loading
 from tl_keras.evaluation import metrics
+from tl_keras.evaluation import prediction_files
+from tl_keras.evaluation import predictions
+from tl_keras.evaluation import slices
+from tl_keras.evaluation import temperature
 from tl_keras.reports import plots
 from tl_keras.reports import results as reports
 from tl_keras.training import fit as training
@@ -55,7 +59,8 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     This is what `tl-keras finetune` does. It prints the config, the progress
     of each phase and a table of results, and writes into the workdir:
     `config.json`, `log.csv`, `model.keras`, `results.json`, `curves.png`,
-    `confusion.png` and `export/model/1`.
+    `confusion.png`, `reliability.png`, `predictions.npz` and
+    `export/model/1`.
 
     A run that was stopped on its way, by a kill or an error, goes on where it
     was when it is started again with the same config: from its last
@@ -134,11 +139,16 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     if goes_on and writes:
         workdir.remove_results()
     # Saved first: whatever fails from here on, the training is not lost.
-    workers.from_chief(
-        lambda: models.save(model, workdir.model) and None, strategy
-    )
+    def save():
+        models.save(model, workdir.model)
+
+    workers.from_chief(save, strategy)
     with strategies.strategy(config.strategy), workers.losses_told():
-        test = _evaluation(model, data)
+        calibration = _calibrated(model, data, config)
+    if calibration is not None and calibration.applied:
+        workers.from_chief(save, strategy)
+    with strategies.strategy(config.strategy), workers.losses_told():
+        test, calibrated = _evaluation(model, data, calibration, workdir)
     report = reports.collect(
         fitted,
         test,
@@ -147,6 +157,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         plan=config.plan.name,
         seed=config.seed,
         data_fingerprint=data.fingerprint,
+        calibration=calibrated,
     )
 
     def write():
@@ -245,14 +256,16 @@ def _headline(config) -> str:
     return "\n".join([names, *lines])
 
 
-def _encoder_and_data(config):
+def _encoder_and_data(config, change=None):
     """Both, in the order in which one has to know of the other.
 
     Images are resized to what the encoder takes; an encoder of sound brings
     the clips as they are to what its network takes.
     """
     loading.find(config.encoder.name)  # A wrong name is told before reading.
-    source = read_data(config.data)
+    source, data_config = read_data(config.data), config.data
+    if change is not None:
+        source, data_config = change(source, data_config)
     if source.kind == "image":
         encoder = _encoder(
             config,
@@ -267,9 +280,9 @@ def _encoder_and_data(config):
                 "images. Choose an encoder for what the data are."
             )
         return encoder, prepare_data(
-            source, config.data, config.seed, image_size=spec.size
+            source, data_config, config.seed, image_size=spec.size
         )
-    data = prepare_data(source, config.data, config.seed)
+    data = prepare_data(source, data_config, config.seed)
     return _encoder(config, input_spec=data.input_spec), data
 
 
@@ -283,6 +296,21 @@ def _encoder(config, **options):
         **options,
         **config.encoder.options,
     )
+
+
+def prepared(config, *, change=None):
+    """The model, data and plan of a config, as a run begins with them.
+
+    Args:
+        config: A `RunConfig`.
+        change: From the source and the `DataConfig` to those to be used
+            instead; None for these themselves.
+
+    Returns:
+        The untrained model, the `Data` and the `Plan`.
+    """
+    encoder, data = _encoder_and_data(config, change)
+    return _model(config, encoder, data.num_classes), data, _plan(config)
 
 
 def read_data(config: configs.DataConfig):
@@ -363,10 +391,46 @@ def _callbacks(config, workdir):
     return (boards.EpochScalars(workdir.tensorboard),)
 
 
-def _evaluation(model, data):
-    if data.test is None:
+def _calibrated(model, data, config):
+    """Calibrates the model, in place; a `Calibration` or None."""
+    if not config.calibrate or data.validation is None:
         return None
-    return metrics.evaluate(model, data.test, class_names=data.class_names)
+    return temperature.calibrate(model, data.validation)
+
+
+def _evaluation(model, data, calibration, workdir):
+    """The `Evaluation` on the test part, and what `Results.calibration` is.
+
+    The predictions are written to the workdir.
+    """
+    told = None
+    if calibration is not None:
+        told = calibration.as_dict()
+        told["validation"] = {
+            when: told.pop(when) for when in ("before", "after")
+        }
+        told["test"] = None
+    if data.test is None:
+        return None, told
+    logits, labels = predictions.predict_logits(model, data.test)
+    if told is not None:
+        told["test"] = temperature.before_and_after(
+            logits, labels, calibration.temperature
+        )
+    probabilities = predictions.softmax(logits)
+    part = data.splits["test"]
+    found = prediction_files.Predictions(
+        part.ids, labels, probabilities, part.digests, data.class_names
+    )
+    if workers.is_chief():
+        prediction_files.write(found, workdir.predictions)
+    evaluation = metrics.from_predictions(
+        probabilities,
+        labels,
+        class_names=data.class_names,
+        columns=slices.worth_slicing(data.columns("test")),
+    )
+    return evaluation, told
 
 
 def _draw(workdir, fitted, test):
@@ -375,3 +439,4 @@ def _draw(workdir, fitted, test):
         plots.confusion(
             test.confusion_matrix, list(test.per_class), workdir.confusion
         )
+        plots.reliability(test.reliability, workdir.reliability)

@@ -34,6 +34,7 @@ class TrainFunction:
         self.steps_at_a_time = model.steps_per_execution
         self._model = model
         self._step, self._run = _functions(model, model.train_step)
+        self._traced = False
         self.notes = None
         self.start()
 
@@ -77,6 +78,10 @@ class TrainFunction:
             count = min(count, left)
         if self.total_steps is not None:
             count = min(count, max(1, self.total_steps - self.done))
+        if not self._traced:
+            if self._model.distribute_strategy.num_replicas_in_sync == 1:
+                self._model.create_metric_variables(iterator.element_spec)
+            self._traced = True
         if self._restore is not None:
             # Some of Keras' variables, e.g. those of metrics, are made when
             # the step is traced.
@@ -161,11 +166,11 @@ def _functions(model, own_step):
 
     @tf.autograph.experimental.do_not_convert
     def run(iterator, count, notes):
-        waited = next_step(iterator)
+        # A first step in front of the loop would be optimised a second time.
         _, waited = tf.while_loop(
             lambda done, _: done < count,
             lambda done, waited: (done + 1, waited + next_step(iterator)),
-            (tf.constant(1), waited),
+            (tf.constant(0), tf.constant(0.0, tf.float64)),
             # Ahead of its turn, a batch would seem to be waited for.
             parallel_iterations=1,
         )
