@@ -11,7 +11,15 @@ PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "tl_keras"
 # A module may import from the rows above its own and from its own group;
 # groups of one row do not import each other.
 LAYERS = (
-    ("caches", "checks", "differences", "lazy", "backend", "network"),
+    (
+        "backend",
+        "caches",
+        "checks",
+        "differences",
+        "keras_internals",
+        "lazy",
+        "network",
+    ),
     ("registry", "graph", "input_specs", "resampling"),
     ("cards", "cuts"),
     ("data", "encoders", "heads"),
