@@ -138,6 +138,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         )
     if goes_on and writes:
         workdir.remove_results()
+
     # Saved first: whatever fails from here on, the training is not lost.
     def save():
         models.save(model, workdir.model)

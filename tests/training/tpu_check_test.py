@@ -71,7 +71,9 @@ class PassesTest(parameterized.TestCase):
         plan = Plan(
             "p",
             [
-                Phase(name="head", train="head", label_smoothing=0.1),
+                Phase(
+                    name="head", train="head", label_smoothing=0.1, patience=2
+                ),
                 Phase(name="lora", lora_rank=2, optimizer="sgd"),
                 Phase(
                     name="all",

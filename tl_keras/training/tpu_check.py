@@ -176,7 +176,6 @@ def check_tpu(
         layers = {layer.name for layer in graph.layers_within(model)}
         found = {}
         for phase in plan.phases:
-            training.check(phase, None)
             step = training.compiled(phase).training_model
             spec = training.feed.train(phase, 0, 1).element_spec
             found[phase.name] = tuple(_obstacles(step, spec, layers))
