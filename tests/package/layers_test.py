@@ -47,6 +47,7 @@ WITHOUT_TENSORFLOW = (
     "cli/cache",
     "cli/common",
     "cli/compare",
+    "cli/config_flags",
     "cli/doctor",
     "cli/evaluate",
     "cli/explain",

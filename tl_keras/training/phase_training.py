@@ -159,7 +159,6 @@ class PhaseTraining:
                 "`weights_average=0.999`, a field of the phase, in its place."
             )
         self._check_optimizer(phase, optimizer)
-        self._check_loss(phase)
         self.prefixes.check(phase)
         if not phase.augmentation.mix_features:
             self.feed.train(phase, 0, 1)
@@ -311,20 +310,6 @@ class PhaseTraining:
                 "Write `micro_batches=...`, a field of the phase: parts of "
                 "one batch, whose size you raise."
             )
-
-    def _check_loss(self, phase):
-        if phase.micro_batches == 1:
-            return
-        for loss in keras.tree.flatten(self.loss):
-            reduction = getattr(loss, "reduction", "sum_over_batch_size")
-            if reduction not in ("sum_over_batch_size", "mean"):
-                raise ValueError(
-                    f"Phase {phase.name!r} computes a batch in "
-                    f"{phase.micro_batches} parts, of whose losses the mean "
-                    "is taken. Got a loss whose `reduction` is "
-                    f"{reduction!r}. Expected 'sum_over_batch_size', the mean "
-                    "over examples; or leave `micro_batches` out."
-                )
 
     def _check_anchor(self, phase):
         if phase.starting_point_strength and len(self.groups.names) < 2:
