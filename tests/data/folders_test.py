@@ -38,6 +38,26 @@ class FoldersTest(parameterized.TestCase):
             self.load(**options)
 
 
+class ColumnsTest(FoldersTest):
+    def test_folders_within_a_class_are_a_column(self):
+        for patient in ("anna", "ben"):
+            for name in ("cat", "dog"):
+                files_for_tests.write_class_folders(
+                    self.root / name, (patient,), 2, seed=len(patient)
+                )
+        data = self.load(validation_fraction=0)
+        found = dict(
+            zip(data.ids("train"), data.columns("train")["folder"], strict=True)
+        )
+        self.assertLen(found, 8)
+        for path, folder in found.items():
+            self.assertEqual(pathlib.Path(path).parent.name, folder)
+
+    def test_without_them_there_are_none(self):
+        self.write("")
+        self.assertEqual(self.load().columns("train"), {})
+
+
 class LevelsTest(FoldersTest):
     def test_without_a_split_level_all_is_for_training(self):
         written = self.write("")

@@ -67,6 +67,7 @@ class RepeatsTest(absltest.TestCase):
     def test_gives_the_scores_of_models_built_and_fitted_one_by_one(self):
         found = self.cross_validate(seeds=2, validation_fraction=0.25)
         self.assertLen(found.trials, 6)
+        self.assertEqual(found.num_examples, 60)
         seen = mock.create_autospec(training.fit, side_effect=ZeroDivisionError)
         with mock.patch.object(repeats.training, "fit", seen):
             with self.assertRaises(ZeroDivisionError):

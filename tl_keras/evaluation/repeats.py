@@ -272,7 +272,9 @@ class _Trainer:
 
     @property
     def num_examples(self) -> int:
-        return sum(map(len, (self._splits or self._data.splits).values()))
+        if self._splits is None:
+            return len(self._data.splits["train"])
+        return sum(map(len, self._splits.values()))
 
     def prepare(self) -> float:
         """Computes what is frozen for all that will be asked; seconds."""
