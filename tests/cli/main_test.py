@@ -84,7 +84,7 @@ class MessagesTest(parameterized.TestCase):
         folder = pathlib.Path(main.__file__).parent
         modules = {path.stem for path in folder.glob("*.py")}
         self.assertEqual(
-            modules, {"__init__", "main", "common", *main.COMMANDS}
+            modules, {"__init__", "main", "common", "texts", *main.COMMANDS}
         )
 
     @parameterized.parameters(
