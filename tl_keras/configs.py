@@ -15,11 +15,11 @@ import typing
 
 from tl_keras import checks
 from tl_keras.data.augmentation import Augmentation
+from tl_keras.training import strategy_names
 from tl_keras.training.checkpoint_settings import Checkpoints
 from tl_keras.training.prefix_settings import PrefixCache
 from tl_keras.tuning import plans
 
-STRATEGIES = ("auto", "none", "mirrored")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 RANGE_PROBES = ("stop", "warn", "off")
 CLASS_WEIGHTS = (None, "balanced")
@@ -186,11 +186,17 @@ class RunConfig:
         step_trial: Whether long phases begin with a trial of how to run their
             steps.
         strategy: "none" for one device, "mirrored" for all GPUs, "auto" for
-            mirrored where there are several GPUs.
+            mirrored where there are several GPUs, "multiworker" for the
+            processes that the environment variable `TF_CONFIG` names, "tpu"
+            for the TPU of this machine, "tpu:NAME" for one elsewhere.
         precision: Keras' dtype policy. Logits are float32 in each.
         range_probe: What happens when the first batch reaches the encoder in
             another range of values than it was trained on: "stop", "warn" or
             "off".
+        calibrate: Whether the logits are divided by the temperature with the
+            lowest validation log loss, where there is a validation part. The
+            saved and the exported model are calibrated; no predicted class
+            changes.
         tensorboard: Whether logs for TensorBoard are written to the workdir.
         checkpoints: When checkpoints are written, from which a run that was
             killed goes on. They are removed when its files are complete.
@@ -211,6 +217,7 @@ class RunConfig:
     strategy: str = "auto"
     precision: str = "float32"
     range_probe: str = "stop"
+    calibrate: bool = True
     tensorboard: bool = False
     checkpoints: Checkpoints = dataclasses.field(default_factory=Checkpoints)
     check_export: bool = True
@@ -221,10 +228,11 @@ class RunConfig:
             checks.instance(getattr(self, name), section, name=name)
         checks.one_of(self.class_weight, CLASS_WEIGHTS, name="class_weight")
         checks.integer(self.seed, name="seed")
-        checks.one_of(self.strategy, STRATEGIES, name="strategy")
+        strategy_names.check(self.strategy)
         checks.one_of(self.precision, PRECISIONS, name="precision")
         checks.one_of(self.range_probe, RANGE_PROBES, name="range_probe")
         _boolean(self.step_trial, "step_trial")
+        _boolean(self.calibrate, "calibrate")
         _boolean(self.tensorboard, "tensorboard")
         _boolean(self.check_export, "check_export")
         if self.checkpoints.keep:

@@ -21,6 +21,8 @@ from tl_keras.data import texts as data_texts
 from tl_keras.data.choices import Choices
 from tl_keras.evaluation import augmented_predictions
 from tl_keras.evaluation import metrics
+from tl_keras.evaluation import slices as slicing
+from tl_keras.evaluation import thresholds
 
 BATCH_SIZE = 32
 # Kind of input to what its files are, and how one may be called.
@@ -61,6 +63,9 @@ def evaluate(
     text_column: str | None = None,
     label_column: str | None = None,
     split: str = "test",
+    slices=None,
+    precision: float = thresholds.WANTED,
+    recall: float = thresholds.WANTED,
     test_time_augmentation: str | None = None,
     trust_modules: bool = False,
 ) -> metrics.Evaluation:
@@ -76,6 +81,10 @@ def evaluate(
             `tl_keras.configs.DataConfig`. None: its default.
         label_column: Where its labels are, likewise.
         split: "test", "validation" or "train".
+        slices: Names of columns of the data: metrics are told for each of
+            their values. None: those with few values, or numbers.
+        precision: What `Evaluation.thresholds` are to reach, in [0, 1].
+        recall: Likewise.
         test_time_augmentation: "flip" or "crops" takes the mean answer to
             several views of each image, see
             `tl_keras.evaluation.augmented_predictions`. None: each as it is.
@@ -85,8 +94,9 @@ def evaluate(
         An `Evaluation`.
 
     Raises:
-        ValueError: If there is no finished run, if the data has other classes
-            or no such part, or if the model takes no images to augment.
+        ValueError: If there is no finished run, if the data has other classes,
+            or no such part or column, or if the model takes no images to
+            augment.
     """
     model, data = read_labelled(
         workdir,
@@ -99,8 +109,14 @@ def evaluate(
     )
     if test_time_augmentation is not None:
         model = augmented_predictions.over_views(model, test_time_augmentation)
+    # In stored order, as are the columns.
     return metrics.evaluate(
-        model, getattr(data, split), class_names=data.class_names
+        model,
+        data.evaluation_batches(split),
+        class_names=data.class_names,
+        columns=_columns(data.columns(split), slices),
+        precision=precision,
+        recall=recall,
     )
 
 
@@ -158,6 +174,20 @@ def read_labelled(
             f"Expected one of: {', '.join(parts)}."
         )
     return model, data
+
+
+def _columns(columns, slices):
+    if slices is None:
+        return slicing.worth_slicing(columns)
+    for name in slices:
+        if name not in columns:
+            raise ValueError(
+                f"The data has no column {name!r}. Got the columns: "
+                f"{list(columns)}. A table's other columns, the folders of "
+                "files within their class, and other values of a TensorFlow "
+                "Datasets example are columns."
+            )
+    return {name: columns[name] for name in slices}
 
 
 def _data_config(config, dataset, data_dir, text_column, label_column):

@@ -16,11 +16,19 @@ from tl_keras.data import sources
 from tl_keras.data.augmentation import Augmentation
 from tl_keras.encoders import loading
 from tl_keras.evaluation import metrics
+from tl_keras.evaluation import prediction_files
+from tl_keras.evaluation import predictions
+from tl_keras.evaluation import slices
+from tl_keras.evaluation import temperature
 from tl_keras.reports import plots
 from tl_keras.reports import results as reports
 from tl_keras.training import fit as training
 from tl_keras.training import log
 from tl_keras.training import strategies
+from tl_keras.training import strategy_names
+from tl_keras.training import tpu
+from tl_keras.training import tpu_check
+from tl_keras.training import workers
 from tl_keras.tuning import plans
 
 
@@ -51,11 +59,15 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     This is what `tl-keras finetune` does. It prints the config, the progress
     of each phase and a table of results, and writes into the workdir:
     `config.json`, `log.csv`, `model.keras`, `results.json`, `curves.png`,
-    `confusion.png` and `export/model/1`.
+    `confusion.png`, `reliability.png`, `predictions.npz` and
+    `export/model/1`.
 
     A run that was stopped on its way, by a kill or an error, goes on where it
     was when it is started again with the same config: from its last
     checkpoint, see `tl_keras.fit`.
+
+    With the strategy "multiworker", every worker runs the same config and gets
+    the same result; the first one prints, and writes the files.
 
     Args:
         config: A `tl_keras.configs.RunConfig` with a `workdir`.
@@ -90,25 +102,31 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     """
     checks.instance(config, configs.RunConfig, name="config")
     workdir = workdirs.make(config.workdir)
-    goes_on = workdir.goes_on(config, overwrite=overwrite)
+    _check_tpu_paths(config)
     if config.tensorboard:
         boards.require_tensorboard()
-    say = log.teller(verbose)
-    say(_headline(config))
-    with strategies.strategy(config.strategy):
+    with strategies.strategy(config.strategy) as strategy:
+        writes = workers.is_chief()
+        goes_on = workers.from_chief(
+            lambda: workdir.goes_on(config, overwrite=overwrite)
+        )
+        say = log.teller(verbose if writes else 0)
+        say(_headline(config))
         encoder, data = _encoder_and_data(config)
         say(_summary(data), end="\n\n")
         model = _model(config, encoder, data.num_classes)
+        callbacks = []
+        if writes and not goes_on:
+            callbacks.append(_Begin(config, workdir, overwrite))
+        if writes:
+            callbacks.extend(_callbacks(config, workdir))
         fitted = training.fit(
             model,
             data,
             _plan(config),
             workdir=workdir.path,
             seed=config.seed,
-            callbacks=[
-                *([] if goes_on else [_Begin(config, workdir, overwrite)]),
-                *_callbacks(config, workdir),
-            ],
+            callbacks=callbacks,
             resume=goes_on,
             # Until all files are written.
             checkpoints=dataclasses.replace(config.checkpoints, keep=True),
@@ -118,11 +136,19 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
             range_probe=config.range_probe,
             verbose=verbose,
         )
-    if goes_on:
+    if goes_on and writes:
         workdir.remove_results()
     # Saved first: whatever fails from here on, the training is not lost.
-    models.save(model, workdir.model)
-    test = _evaluation(model, data)
+    def save():
+        models.save(model, workdir.model)
+
+    workers.from_chief(save, strategy)
+    with strategies.strategy(config.strategy), workers.losses_told():
+        calibration = _calibrated(model, data, config)
+    if calibration is not None and calibration.applied:
+        workers.from_chief(save, strategy)
+    with strategies.strategy(config.strategy), workers.losses_told():
+        test, calibrated = _evaluation(model, data, calibration, workdir)
     report = reports.collect(
         fitted,
         test,
@@ -131,20 +157,26 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         plan=config.plan.name,
         seed=config.seed,
         data_fingerprint=data.fingerprint,
+        calibration=calibrated,
     )
-    reports.write(report, workdir.results)
-    say("\n" + reports.table(report))
-    _draw(workdir, fitted, test)
-    serving.export(
-        model,
-        workdir.served,
-        class_names=data.class_names,
-        keep_aspect_ratio=config.data.keep_aspect_ratio,
-        provenance=reports.provenance(report),
-        check=config.check_export,
-    )
-    workdir.remove_checkpoints()
-    say(f"\nThe model, the results and the export are in {workdir.path}")
+
+    def write():
+        reports.write(report, workdir.results)
+        say("\n" + reports.table(report))
+        _draw(workdir, fitted, test)
+        serving.export(
+            model,
+            workdir.served,
+            class_names=data.class_names,
+            keep_aspect_ratio=config.data.keep_aspect_ratio,
+            provenance=reports.provenance(report),
+            check=config.check_export,
+        )
+        workdir.remove_checkpoints()
+        say(f"\nThe model, the results and the export are in {workdir.path}")
+
+    # The others wait: a cluster's job is done when all is written.
+    workers.from_chief(write, strategy)
     return RunResult(
         config=config,
         workdir=workdir,
@@ -153,6 +185,43 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         test=test,
         report=report,
     )
+
+
+def check_tpu(config) -> tpu_check.TpuCheck:
+    """Whether a TPU could run the training steps of what a config says.
+
+    This is what `tl-keras doctor --check_tpu` does, see `tl_keras.check_tpu`.
+
+    Args:
+        config: A `tl_keras.configs.RunConfig`; its `workdir` and `strategy`
+            are not used.
+
+    Returns:
+        A `TpuCheck`.
+
+    Raises:
+        TypeError, ValueError, OSError: As `run`.
+    """
+    checks.instance(config, configs.RunConfig, name="config")
+    with strategies.strategy("none"):
+        encoder, data = _encoder_and_data(config)
+        model = _model(config, encoder, data.num_classes)
+        return tpu_check.check_tpu(
+            model, data, _plan(config), class_weight=config.class_weight
+        )
+
+
+def _check_tpu_paths(config):
+    """Refuses data that a TPU elsewhere could not read."""
+    name = strategy_names.tpu_of(config.strategy)
+    if name is None or config.data.name == "digits":
+        return
+    prefix, _, path = config.data.name.partition(":")
+    if prefix in ("folder", "csv", "tsv", "npz"):
+        tpu.check_paths(name, {"data.name": path})
+    else:
+        folder = config.data.data_dir or "~/tensorflow_datasets"
+        tpu.check_paths(name, {"data.data_dir": folder})
 
 
 class _Begin(keras.callbacks.Callback):
@@ -187,14 +256,16 @@ def _headline(config) -> str:
     return "\n".join([names, *lines])
 
 
-def _encoder_and_data(config):
+def _encoder_and_data(config, change=None):
     """Both, in the order in which one has to know of the other.
 
     Images are resized to what the encoder takes; an encoder of sound brings
     the clips as they are to what its network takes.
     """
     loading.find(config.encoder.name)  # A wrong name is told before reading.
-    source = read_data(config.data)
+    source, data_config = read_data(config.data), config.data
+    if change is not None:
+        source, data_config = change(source, data_config)
     if source.kind == "image":
         encoder = _encoder(
             config,
@@ -209,9 +280,9 @@ def _encoder_and_data(config):
                 "images. Choose an encoder for what the data are."
             )
         return encoder, prepare_data(
-            source, config.data, config.seed, image_size=spec.size
+            source, data_config, config.seed, image_size=spec.size
         )
-    data = prepare_data(source, config.data, config.seed)
+    data = prepare_data(source, data_config, config.seed)
     return _encoder(config, input_spec=data.input_spec), data
 
 
@@ -225,6 +296,21 @@ def _encoder(config, **options):
         **options,
         **config.encoder.options,
     )
+
+
+def prepared(config, *, change=None):
+    """The model, data and plan of a config, as a run begins with them.
+
+    Args:
+        config: A `RunConfig`.
+        change: From the source and the `DataConfig` to those to be used
+            instead; None for these themselves.
+
+    Returns:
+        The untrained model, the `Data` and the `Plan`.
+    """
+    encoder, data = _encoder_and_data(config, change)
+    return _model(config, encoder, data.num_classes), data, _plan(config)
 
 
 def read_data(config: configs.DataConfig):
@@ -305,10 +391,46 @@ def _callbacks(config, workdir):
     return (boards.EpochScalars(workdir.tensorboard),)
 
 
-def _evaluation(model, data):
-    if data.test is None:
+def _calibrated(model, data, config):
+    """Calibrates the model, in place; a `Calibration` or None."""
+    if not config.calibrate or data.validation is None:
         return None
-    return metrics.evaluate(model, data.test, class_names=data.class_names)
+    return temperature.calibrate(model, data.validation)
+
+
+def _evaluation(model, data, calibration, workdir):
+    """The `Evaluation` on the test part, and what `Results.calibration` is.
+
+    The predictions are written to the workdir.
+    """
+    told = None
+    if calibration is not None:
+        told = calibration.as_dict()
+        told["validation"] = {
+            when: told.pop(when) for when in ("before", "after")
+        }
+        told["test"] = None
+    if data.test is None:
+        return None, told
+    logits, labels = predictions.predict_logits(model, data.test)
+    if told is not None:
+        told["test"] = temperature.before_and_after(
+            logits, labels, calibration.temperature
+        )
+    probabilities = predictions.softmax(logits)
+    part = data.splits["test"]
+    found = prediction_files.Predictions(
+        part.ids, labels, probabilities, part.digests, data.class_names
+    )
+    if workers.is_chief():
+        prediction_files.write(found, workdir.predictions)
+    evaluation = metrics.from_predictions(
+        probabilities,
+        labels,
+        class_names=data.class_names,
+        columns=slices.worth_slicing(data.columns("test")),
+    )
+    return evaluation, told
 
 
 def _draw(workdir, fitted, test):
@@ -317,3 +439,4 @@ def _draw(workdir, fitted, test):
         plots.confusion(
             test.confusion_matrix, list(test.per_class), workdir.confusion
         )
+        plots.reliability(test.reliability, workdir.reliability)

@@ -10,6 +10,8 @@ from tl_keras import checks
 from tl_keras import configs
 from tl_keras import differences
 
+# What scores may scatter over.
+SPREADS = ("folds", "seeds", "splits")
 # By section: fields that may change when a run goes on.
 _UNDECIDING = {
     "": ("workdir", "checkpoints", "check_export"),
@@ -63,6 +65,23 @@ class Workdir:
         return self.path / "confusion.png"
 
     @property
+    def reliability(self) -> pathlib.Path:
+        """Confidence and accuracy on the test part, as a picture."""
+        return self.path / "reliability.png"
+
+    @property
+    def predictions(self) -> pathlib.Path:
+        """What the model said of each example of the test part."""
+        return self.path / "predictions.npz"
+
+    def spread(self, kind: str) -> pathlib.Path:
+        """How scores scatter, as a picture.
+
+        Args:
+            kind: "folds", "seeds" or "splits".
+        """
+        return self.path / f"{kind}.png"
+
     def corruptions(self) -> pathlib.Path:
         """Accuracy on corrupted images by severity, as a picture."""
         return self.path / "corruptions.png"
@@ -140,15 +159,7 @@ class Workdir:
 
     def remove_results(self):
         """Removes what a run writes after its training, where it is there."""
-        _remove(
-            self.model,
-            self.results,
-            self.curves,
-            self.confusion,
-            self.corruptions,
-            self.explanations,
-            self.export,
-        )
+        _remove(self.model, *self._made_of_results(), self.export)
 
     def remove_checkpoints(self):
         """Removes the checkpoints, where there are any: a run is finished."""
@@ -188,14 +199,22 @@ class Workdir:
             self.config,
             self.log,
             self.model,
-            self.results,
-            self.curves,
-            self.confusion,
-            self.corruptions,
-            self.explanations,
+            *self._made_of_results(),
             self.export,
             self.tensorboard,
             self.checkpoints,
+        )
+
+    def _made_of_results(self):
+        return (
+            self.results,
+            self.curves,
+            self.confusion,
+            self.reliability,
+            self.predictions,
+            self.corruptions,
+            self.explanations,
+            *map(self.spread, SPREADS),
         )
 
 

@@ -15,6 +15,7 @@ from tl_keras import checks
 COMMANDS = {
     "finetune": "Fine-tune an encoder on a data set, evaluate and export it.",
     "evaluate": "Evaluate the model of a workdir again.",
+    "compare": "Tell which runs differ by more than chance.",
     "predict": "Classify images, texts or sound with the model of a workdir.",
     "explain": "Show which parts of images or texts speak for a class.",
     "export": "Export the model of a workdir for servers and phones.",
@@ -133,6 +134,8 @@ def _with_worded_errors(main):
 def _sentence(error) -> str | None:
     """What a user is told of an error; None where it is a bug of ours."""
     if isinstance(error, _WORDED):
+        return str(error)
+    if type(error).__name__ == "WorkerError":
         return str(error)
     # Of what is read while training, the message of our own check arrives
     # among much that TensorFlow adds.

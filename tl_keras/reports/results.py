@@ -36,6 +36,13 @@ class Results:
             is no such split.
         versions: Versions of `tl_keras`, `tensorflow`, `keras`, `numpy` and
             `python`.
+        calibration: The fields of a `Calibration`, whose `before` and `after`
+            are under `validation`, and under `test` those on the test part
+            (None without one); None where nothing was calibrated.
+        cross_validation: The fields of `Trials` over folds, from `tl-keras
+            evaluate --folds`; None if that was not asked for.
+        stability: `seeds` and `splits`: the fields of `Trials` over them,
+            from `--seeds` and `--splits`; None as above.
         robustness: The fields of a `Robustness`, from `tl-keras evaluate
             --corruptions`; None if that was not asked for.
     """
@@ -49,6 +56,9 @@ class Results:
     phases: list[dict]
     test: dict | None
     versions: dict[str, str]
+    calibration: dict | None = None
+    cross_validation: dict | None = None
+    stability: dict | None = None
     robustness: dict | None = None
 
 
@@ -61,6 +71,7 @@ def collect(
     plan: str,
     seed: int,
     data_fingerprint: str,
+    calibration: dict | None = None,
 ) -> Results:
     """The results of a run that has just ended, with the versions in use.
 
@@ -73,6 +84,7 @@ def collect(
         plan: Name of the plan.
         seed: Seed of the run.
         data_fingerprint: Of the data's content: `data.fingerprint`.
+        calibration: As in `Results`.
 
     Returns:
         `Results`.
@@ -145,6 +157,7 @@ def collect(
         phases=phases,
         test=None if evaluation is None else evaluation.as_dict(),
         versions=_versions(),
+        calibration=calibration,
     )
 
 
@@ -234,12 +247,27 @@ def table(results: Results) -> str:
         "",
         f"{results.parameters['trained']:,} of {total:,} parameters trained.",
     ]
+    if results.calibration is not None:
+        lines.append(_calibration_line(results.calibration))
     if results.test is not None:
         # scikit-learn takes a second to import, and reading needs none of it.
         from tl_keras.evaluation import metrics
 
         lines += ["", f"Test: {metrics.Evaluation(**results.test)}"]
     return "\n".join(lines)
+
+
+def _calibration_line(calibration) -> str:
+    if not calibration["applied"]:
+        return f"Not calibrated, since {calibration['reason']}."
+    before, after = (
+        calibration["validation"][when]["log_loss"]
+        for when in ("before", "after")
+    )
+    return (
+        f"Calibrated: logits are divided by {calibration['temperature']:.3f}, "
+        f"validation log loss\n{before:.4f} before and {after:.4f} after."
+    )
 
 
 def _phase_lines(phases) -> list[str]:
@@ -297,9 +325,9 @@ def provenance(results: Results) -> dict:
         results: Of the run.
 
     Returns:
-        Data set, its fingerprint, plan, seed, and the scores on the test part
-        without those of single classes; None in place of these where there is
-        no such part.
+        Data set, its fingerprint, plan, seed, the scores on the test part
+        without those of single classes, and the temperature by which the
+        logits were divided; None in place of what there is not.
     """
     test = results.test
     if test is not None:
@@ -310,6 +338,7 @@ def provenance(results: Results) -> dict:
         "plan": results.plan,
         "seed": results.seed,
         "test": test,
+        "temperature": (results.calibration or {}).get("temperature"),
     }
 
 
