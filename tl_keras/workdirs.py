@@ -82,6 +82,7 @@ class Workdir:
         """
         return self.path / f"{kind}.png"
 
+    @property
     def corruptions(self) -> pathlib.Path:
         """Accuracy on corrupted images by severity, as a picture."""
         return self.path / "corruptions.png"
