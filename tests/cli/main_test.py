@@ -97,6 +97,7 @@ class MessagesTest(parameterized.TestCase):
         self.assertEqual(
             modules,
             {"__init__", "main", "common", "config_flags", *main.COMMANDS},
+            modules, {"__init__", "main", "common", "texts", *main.COMMANDS}
         )
 
     @parameterized.parameters(
