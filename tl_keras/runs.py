@@ -12,6 +12,7 @@ from tl_keras import heads
 from tl_keras import models
 from tl_keras import serving
 from tl_keras import workdirs
+from tl_keras.data import exclusion
 from tl_keras.data import sources
 from tl_keras.data.augmentation import Augmentation
 from tl_keras.encoders import loading
@@ -96,7 +97,8 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     say = log.teller(verbose)
     say(_headline(config))
     with strategies.strategy(config.strategy):
-        encoder, data = _encoder_and_data(config)
+        loading.find(config.encoder.name)  # Told before data are read.
+        encoder, data = encoder_and_data(config, read_data(config.data))
         say(_summary(data), end="\n\n")
         model = _model(config, encoder, data.num_classes)
         fitted = training.fit(
@@ -131,6 +133,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         plan=config.plan.name,
         seed=config.seed,
         data_fingerprint=data.fingerprint,
+        excluded_examples=data.excluded,
     )
     reports.write(report, workdir.results)
     say("\n" + reports.table(report))
@@ -187,14 +190,16 @@ def _headline(config) -> str:
     return "\n".join([names, *lines])
 
 
-def _encoder_and_data(config):
+def encoder_and_data(config, source):
     """Both, in the order in which one has to know of the other.
 
     Images are resized to what the encoder takes; an encoder of sound brings
     the clips as they are to what its network takes.
+
+    Args:
+        config: A `RunConfig`.
+        source: Its source, from `read_data`.
     """
-    loading.find(config.encoder.name)  # A wrong name is told before reading.
-    source = read_data(config.data)
     if source.kind == "image":
         encoder = _encoder(
             config,
@@ -229,6 +234,7 @@ def _encoder(config, **options):
 
 def read_data(config: configs.DataConfig):
     """The source that a config names, read, with nothing chosen yet."""
+    _excluded(config)  # A wrong file is told before reading.
     return sources.read(
         config.name,
         data_dir=config.data_dir,
@@ -256,8 +262,13 @@ def prepare_data(source, config: configs.DataConfig, seed: int, **choices):
         "validation_fraction": config.validation_fraction,
         "train_examples": config.train_examples,
         "keep_aspect_ratio": config.keep_aspect_ratio,
+        "exclude": _excluded(config),
     }
     return sources.prepare(source, seed=seed, **{**chosen, **choices})
+
+
+def _excluded(config) -> tuple[str, ...]:
+    return () if config.exclude is None else exclusion.read(config.exclude)
 
 
 def choices_for(spec) -> dict:
@@ -279,9 +290,13 @@ def _summary(data) -> str:
         for split, count in data.num_examples.items()
         if count
     )
-    return (
+    lines = [
         f"{data.name}: {data.num_classes} classes, {counts} {data.input_spec}"
-    )
+    ]
+    if data.excluded:
+        excluded = ", ".join(f"{n:,} {s}" for s, n in data.excluded.items())
+        lines.append(f"Left out by `exclude`: {excluded}")
+    return "\n".join(lines)
 
 
 def _model(config, encoder, num_classes):

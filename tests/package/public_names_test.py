@@ -9,6 +9,7 @@ PUBLIC = {
     "tl_keras": (
         "Checkpoints",
         "PrefixCache",
+        "audit",
         "build",
         "compression",
         "data",
@@ -23,6 +24,7 @@ PUBLIC = {
         "serving",
         "strategy",
     ),
+    "tl_keras.auditing": ("Audit", "DoubtfulLabel", "DuplicateGroup"),
     "tl_keras.compression": ("SparsityReport", "sparsity"),
     "tl_keras.data": (
         "Augmentation",

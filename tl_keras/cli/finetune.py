@@ -36,6 +36,9 @@ WEIGHTS = flags.DEFINE_string(
 IMAGE_SIZE = flags.DEFINE_integer(
     "image_size", None, "Height and width of the images in pixels."
 )
+EXCLUDE = flags.DEFINE_string(
+    "exclude", None, "File with ids of examples to leave out, one a line."
+)
 PLAN = flags.DEFINE_string(
     "plan", None, "Which groups train in which order, e.g. head_then_top."
 )
@@ -57,6 +60,7 @@ FIELDS = {
     "data.name": common.DATASET,
     "data.data_dir": common.DATA_DIR,
     "data.image_size": IMAGE_SIZE,
+    "data.exclude": EXCLUDE,
     "encoder.name": ENCODER,
     "encoder.weights": WEIGHTS,
     "plan.name": PLAN,
@@ -71,16 +75,21 @@ FIELDS = {
 def main(argv):
     """Reads the flags into a config, and runs it."""
     common.no_arguments(argv)
-    overrides = [
-        f"{field}={flag.value}"
-        for field, flag in FIELDS.items()
-        if flag.value is not None
-    ]
-    if common.TRUST_MODULES.value:
-        overrides.append("encoder.options.trust_modules=true")
-    config = configs.load(CONFIG.value, overrides + SET.value)
+    config = configs.load(CONFIG.value, overrides())
     workdirs.make(config.workdir).goes_on(config, overwrite=OVERWRITE.value)
     # TensorFlow takes seconds to import, and a wrong flag needs none of it.
     from tl_keras import runs
 
     runs.run(config, overwrite=OVERWRITE.value)
+
+
+def overrides() -> list[str]:
+    """What the flags say of the config, `--set` last."""
+    given = [
+        f"{field}={flag.value}"
+        for field, flag in FIELDS.items()
+        if flag.value is not None
+    ]
+    if common.TRUST_MODULES.value:
+        given.append("encoder.options.trust_modules=true")
+    return given + SET.value

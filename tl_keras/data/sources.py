@@ -35,6 +35,7 @@ def load(
     text_column: str | int = "text",
     label_column: str | int = "label",
     cache: bool | str = "auto",
+    exclude=(),
 ):
     """Loads labelled images, texts or sounds, split and ready to be batched.
 
@@ -105,6 +106,8 @@ def load(
             at once if they are kept, else when they are read. (The first time
             they are read once for the fingerprint, in either case.) Texts are
             always kept.
+        exclude: Ids of examples that are left out before anything is split,
+            as `Data.ids` has them. Among `train_examples` they are replaced.
 
     Returns:
         A `Data`. Its `input_spec` says what a batch holds.
@@ -137,6 +140,7 @@ def load(
         sample_rate=sample_rate,
         seconds=seconds,
         cache=cache,
+        exclude=exclude,
     )
     source = read(
         name,
@@ -187,6 +191,38 @@ def read(
         checks.one_of(prefix, list(_BY_PREFIX), name="name (its prefix)")
     tfds_source = _module("tl_keras.data.tfds_source")
     return tfds_source.read(name, data_dir, known=names())
+
+
+def column(
+    name: str,
+    column_name: str,
+    *,
+    text_column: str | int = "text",
+    label_column: str | int = "label",
+) -> dict[str, str]:
+    """A further column of a table, e.g. whose voice each clip is.
+
+    Args:
+        name: A table, `csv:PATH` or `tsv:PATH`.
+        column_name: The column's name in the header, or its position.
+        text_column, label_column: As of `load`.
+
+    Returns:
+        Dict of an example's id to what the column says of it.
+
+    Raises:
+        ValueError: If the source is no table, or has no such column.
+    """
+    prefix, _, path = name.partition(":")
+    if prefix not in ("csv", "tsv"):
+        raise ValueError(
+            f"Only tables have columns. Got: {column_name!r} of {name!r}. "
+            "Expected `csv:PATH` or `tsv:PATH`, which may list files too."
+        )
+    columns = table_columns.check(text_column, label_column)
+    return _module(_BY_PREFIX[prefix]).column(
+        path, prefix, columns, column_name
+    )
 
 
 def prepare(source, **options):

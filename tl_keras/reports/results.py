@@ -22,6 +22,8 @@ class Results:
         plan: Name of the plan.
         seed: Seed of the run.
         data_fingerprint: Hexadecimal digest of the data's content.
+        excluded_examples: How many examples were left out by name, by the
+            part of the source that they were in.
         parameters: `trained` and `frozen`: how many parameters trained in
             any phase, and how many in none.
         phases: One dict per phase, in order: `name`, `groups` (names of the
@@ -47,6 +49,7 @@ class Results:
     phases: list[dict]
     test: dict | None
     versions: dict[str, str]
+    excluded_examples: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def collect(
@@ -58,6 +61,7 @@ def collect(
     plan: str,
     seed: int,
     data_fingerprint: str,
+    excluded_examples: dict[str, int] | None = None,
 ) -> Results:
     """The results of a run that has just ended, with the versions in use.
 
@@ -70,6 +74,7 @@ def collect(
         plan: Name of the plan.
         seed: Seed of the run.
         data_fingerprint: Of the data's content: `data.fingerprint`.
+        excluded_examples: What was left out by name: `data.excluded`.
 
     Returns:
         `Results`.
@@ -142,6 +147,7 @@ def collect(
         phases=phases,
         test=None if evaluation is None else evaluation.as_dict(),
         versions=_versions(),
+        excluded_examples=dict(excluded_examples or {}),
     )
 
 

@@ -1,0 +1,143 @@
+"""Examples that are there more than once, as they are or nearly so."""
+
+import collections
+import dataclasses
+
+import numpy as np
+
+from tl_keras.auditing import likeness
+from tl_keras.auditing import perceptual_hashes
+from tl_keras.auditing import thumbnails
+
+# Pictures whose hashes differ in at most so many of 63 signs are looked at.
+_MOST_DIFFERENT = 8
+# How alike the details of near duplicates are, see `likeness.of_pairs`. Of
+# images recompressed as JPEG of quality 50, 99 in 100 are at least so.
+LIKENESS = 0.85
+
+
+@dataclasses.dataclass(frozen=True)
+class DuplicateGroup:
+    """Examples of which each is a copy of another one.
+
+    Attributes:
+        indices: The examples, sorted.
+        exact: Whether all have the same content, byte for byte or, of
+            texts, letter for letter.
+        likeness: How alike the two least alike neighbours in the chain of
+            copies are: 1 is equal.
+    """
+
+    indices: tuple[int, ...]
+    exact: bool
+    likeness: float
+
+
+def exact_pairs(digests) -> np.ndarray:
+    """Pairs of examples of equal content.
+
+    Args:
+        digests: uint8 array `[examples, 16]`.
+
+    Returns:
+        int64 array `[pairs, 2]`: each later example with the first one.
+
+    Example:
+        >>> import numpy as np
+        >>> from tl_keras.auditing import duplicates
+        >>> digests = np.zeros([3, 16], np.uint8)
+        >>> digests[1] = 1
+        >>> duplicates.exact_pairs(digests).tolist()
+        [[0, 2]]
+    """
+    _, first, inverse = np.unique(
+        digests, axis=0, return_index=True, return_inverse=True
+    )
+    of_each = first[inverse.reshape(-1)]
+    later = np.flatnonzero(of_each != np.arange(len(digests)))
+    return np.stack([of_each[later], later], axis=1).astype(np.int64)
+
+
+def near_pairs(collection, neighbours) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of images, or of clips, that look nearly the same.
+
+    Candidates are pairs whose perceptual hashes are close, and neighbours in
+    the features of an encoder. What of them are copies is decided on
+    thumbnails, see `likeness.of_pairs`; of clips, on pictures of their
+    spectrogram.
+
+    Args:
+        collection: A `Collection` of images or clips.
+        neighbours: int64 array `[examples, count]` of the nearest neighbours,
+            or None.
+
+    Returns:
+        int64 array `[pairs, 2]`, the lower index first, and float array
+        `[pairs]` of how alike they are.
+    """
+    is_image = collection.kind == "image"
+    pictures = thumbnails.of(collection)
+    candidates = [
+        perceptual_hashes.close_pairs(
+            perceptual_hashes.of(pictures), _MOST_DIFFERENT, mirrored=is_image
+        )
+    ]
+    if neighbours is not None:
+        candidates.append(_as_pairs(neighbours))
+    pairs = np.unique(np.concatenate(candidates), axis=0)
+    alike = likeness.of_pairs(pictures, pairs, mirrored=is_image)
+    return pairs[alike >= LIKENESS], alike[alike >= LIKENESS]
+
+
+def groups(count: int, exact, near, near_likeness) -> list[DuplicateGroup]:
+    """Pairs joined to groups, the largest likeness first.
+
+    Args:
+        count: Number of examples.
+        exact: int64 array `[pairs, 2]` of equal examples.
+        near: int64 array `[pairs, 2]` of nearly equal ones.
+        near_likeness: float array `[pairs]`.
+
+    Returns:
+        Groups of at least two examples; a pair may be joined by a third one
+        that is a copy of both.
+
+    Example:
+        >>> from tl_keras.auditing import duplicates
+        >>> found = duplicates.groups(5, [[0, 3]], [[3, 4]], [0.9])
+        >>> found[0].indices, found[0].exact
+        ((0, 3, 4), False)
+    """
+    from scipy import sparse
+    from scipy.sparse import csgraph
+
+    exact = np.asarray(exact, np.int64).reshape(-1, 2)
+    near = np.asarray(near, np.int64).reshape(-1, 2)
+    links = np.concatenate([exact, near])
+    alike = np.concatenate([np.ones(len(exact)), near_likeness])
+    first, second = links.T
+    matrix = sparse.coo_matrix(
+        (np.ones(len(links)), (first, second)), shape=(count, count)
+    )
+    _, labels = csgraph.connected_components(matrix, directed=False)
+    members, weakest = collections.defaultdict(set), {}
+    for (a, b), value in zip(links.tolist(), alike.tolist(), strict=True):
+        label = labels[a]
+        members[label].update((a, b))
+        weakest[label] = min(weakest.get(label, 1.0), value)
+    in_near = set(labels[near.reshape(-1)].tolist())
+    found = [
+        DuplicateGroup(
+            tuple(sorted(members[label])),
+            label not in in_near,
+            round(min(1.0, weakest[label]), 4),
+        )
+        for label in members
+    ]
+    return sorted(found, key=lambda g: (-g.likeness, g.indices))
+
+
+def _as_pairs(neighbours):
+    count, width = neighbours.shape
+    own = np.repeat(np.arange(count), width)
+    return np.sort(np.stack([own, neighbours.reshape(-1)], axis=1), axis=1)
