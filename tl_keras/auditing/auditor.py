@@ -62,7 +62,7 @@ def run(
         say("Nearest neighbours ...")
         near, _ = neighbours_.nearest(vectors, _NEIGHBOURS)
     say("Duplicates ...")
-    copies = _copies(collection, near, texts, matrix)
+    copies, least = _copies(collection, near, texts, matrix, seed)
     doubtful = ()
     if vectors is None:
         not_done["Doubtful labels"] = (
@@ -86,6 +86,7 @@ def run(
         files=files,
         balance=balance.of(collection),
         duplicates=tuple(copies),
+        least_likeness=least,
         leakage=leakage.of(collection, copies, of_each),
         doubtful_labels=tuple(doubtful),
         not_done=not_done,
@@ -94,22 +95,27 @@ def run(
     )
 
 
-def _copies(collection, near, texts, matrix):
+def _copies(collection, near, texts, matrix, seed):
+    """Groups of copies, and how alike near ones are at least."""
     exact = duplicates.exact_pairs(collection.digests)
     if texts is None:
         candidates = None if near is None else near[:, :_CANDIDATES]
-        pairs, alike = duplicates.near_pairs(collection, candidates)
+        pairs, alike, least = duplicates.near_pairs(
+            collection, candidates, seed=seed
+        )
     else:
         pairs, alike = text_copies.near_pairs(matrix)
+        least = text_copies.LIKENESS
         written_alike = duplicates.exact_pairs(text_copies.digests(texts))
         pairs = np.concatenate([pairs, written_alike])
         alike = np.concatenate([alike, np.ones(len(written_alike))])
     # What is equal is no near duplicate.
     digests = collection.digests
     differ = (digests[pairs[:, 0]] != digests[pairs[:, 1]]).any(axis=1)
-    return duplicates.groups(
+    found = duplicates.groups(
         len(collection), exact, pairs[differ], alike[differ]
     )
+    return found, least
 
 
 def _without_copies(near, groups):

@@ -11,9 +11,12 @@ from tl_keras.auditing import thumbnails
 
 # Pictures whose hashes differ in at most so many of 63 signs are looked at.
 _MOST_DIFFERENT = 8
-# How alike the details of near duplicates are, see `likeness.of_pairs`. Of
-# images recompressed as JPEG of quality 50, 99 in 100 are at least so.
+# How alike the details of near duplicates are at least, see
+# `likeness.of_pairs`. Of CIFAR-10's images, recompressed as JPEG of quality
+# 50, 99 in 100 are so.
 LIKENESS = 0.85
+# Pairs of one class from which is known how alike images are that are none.
+_COMPARED = 4000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,22 +61,23 @@ def exact_pairs(digests) -> np.ndarray:
     return np.stack([of_each[later], later], axis=1).astype(np.int64)
 
 
-def near_pairs(collection, neighbours) -> tuple[np.ndarray, np.ndarray]:
+def near_pairs(collection, neighbours, *, seed: int):
     """Pairs of images, or of clips, that look nearly the same.
 
     Candidates are pairs whose perceptual hashes are close, and neighbours in
     the features of an encoder. What of them are copies is decided on
     thumbnails, see `likeness.of_pairs`; of clips, on pictures of their
-    spectrogram.
+    spectrogram. They are at least as alike as `threshold` says.
 
     Args:
         collection: A `Collection` of images or clips.
         neighbours: int64 array `[examples, count]` of the nearest neighbours,
             or None.
+        seed: Of the choice of pairs for the threshold.
 
     Returns:
-        int64 array `[pairs, 2]`, the lower index first, and float array
-        `[pairs]` of how alike they are.
+        int64 array `[pairs, 2]`, the lower index first, float array `[pairs]`
+        of how alike they are, and the threshold.
     """
     is_image = collection.kind == "image"
     pictures = thumbnails.of(collection)
@@ -86,7 +90,50 @@ def near_pairs(collection, neighbours) -> tuple[np.ndarray, np.ndarray]:
         candidates.append(_as_pairs(neighbours))
     pairs = np.unique(np.concatenate(candidates), axis=0)
     alike = likeness.of_pairs(pictures, pairs, mirrored=is_image)
-    return pairs[alike >= LIKENESS], alike[alike >= LIKENESS]
+    unrelated = likeness.of_pairs(
+        pictures,
+        _pairs_within_classes(collection.labels, seed),
+        mirrored=is_image,
+        quick=False,
+    )
+    least = threshold(unrelated, len(collection))
+    return pairs[alike >= least], alike[alike >= least], least
+
+
+def threshold(unrelated, count: int) -> float:
+    """How alike two examples have to be to be near duplicates.
+
+    At least `LIKENESS`. Where all examples of a class look alike, as digits
+    on white paper do, more: so much that among all pairs of examples one is
+    expected to be so alike by chance. Correlations of unrelated examples are
+    taken for normally distributed by Fisher's transformation, their spread
+    from the upper half of those given.
+
+    Args:
+        unrelated: float array of how alike unrelated examples are.
+        count: Number of examples.
+
+    Example:
+        >>> import numpy as np
+        >>> from tl_keras.auditing import duplicates
+        >>> duplicates.threshold(np.full(9, 0.2), 1000)
+        0.85
+
+    Reference:
+        Fisher, "Frequency Distribution of the Values of the Correlation
+        Coefficient in Samples from an Indefinitely Large Population",
+        Biometrika 1915, https://doi.org/10.2307/2331838
+    """
+    from scipy import stats
+
+    if not len(unrelated):
+        return LIKENESS
+    values = np.arctanh(np.clip(unrelated, -0.999, 0.999))
+    # The upper half alone: a few copies among the pairs shift it little.
+    middle, above = np.quantile(values, [0.5, 0.8413])
+    pairs = max(2.0, count * (count - 1) / 2)
+    least = np.tanh(middle + (above - middle) * stats.norm.isf(1 / pairs))
+    return max(LIKENESS, float(least))
 
 
 def groups(count: int, exact, near, near_likeness) -> list[DuplicateGroup]:
@@ -135,6 +182,15 @@ def groups(count: int, exact, near, near_likeness) -> list[DuplicateGroup]:
         for label in members
     ]
     return sorted(found, key=lambda g: (-g.likeness, g.indices))
+
+
+def _pairs_within_classes(labels, seed):
+    """Random pairs of different examples with the same label."""
+    rng = np.random.default_rng(seed)
+    order = np.lexsort((rng.random(len(labels)), labels))
+    same = labels[order[:-1]] == labels[order[1:]]
+    pairs = np.stack([order[:-1], order[1:]], axis=1)[same]
+    return rng.permutation(pairs)[:_COMPARED]
 
 
 def _as_pairs(neighbours):

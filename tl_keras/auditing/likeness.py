@@ -1,11 +1,13 @@
 """How alike two pictures are, cropped, shifted or mirrored as they may be."""
 
 import numpy as np
-import tensorflow as tf
+
+from tl_keras.auditing import resizing
 
 _SIZE = 24
 _COARSE = 6
 _CHUNK = 512
+_LARGE_CHUNK = 16_384
 # A first look, at which most candidates that are no copies are dropped.
 _FIRST_SIZE = 16
 _FIRST_LIKENESS = 0.5
@@ -22,7 +24,9 @@ _WINDOWS = (
 )
 
 
-def of_pairs(pictures, pairs, *, mirrored: bool = True) -> np.ndarray:
+def of_pairs(
+    pictures, pairs, *, mirrored: bool = True, quick: bool = True
+) -> np.ndarray:
     """How alike the details of two pictures are.
 
     The correlation of what is left of both when a picture of 6 x 6 pixels is
@@ -30,64 +34,71 @@ def of_pairs(pictures, pairs, *, mirrored: bool = True) -> np.ndarray:
     windows of up to an eighth less on either side, and over mirror images.
 
     Args:
-        pictures: uint8 array `[pictures, 32, 32, 3]`.
+        pictures: uint8 array `[pictures, 32, 32]`, grey.
         pairs: int64 array `[pairs, 2]` of their indices.
         mirrored: Whether to compare with mirror images, too.
+        quick: Whether pairs that differ at a first look have 0.
 
     Returns:
         float32 array `[pairs]`: 1 for the same picture, about 0 for two that
-        have nothing in common. Pairs that differ at a first look have 0.
+        have nothing in common.
 
     Example:
         >>> import numpy as np
         >>> from tl_keras.auditing import likeness
         >>> rng = np.random.default_rng(0)
-        >>> pictures = rng.integers(0, 256, [2, 32, 32, 3], np.uint8)
+        >>> pictures = rng.integers(0, 256, [2, 32, 32], np.uint8)
         >>> pictures[1] = pictures[0, :, ::-1]
         >>> likeness.of_pairs(pictures, np.array([[0, 1]])).round(3).tolist()
         [1.0]
     """
     pairs = np.asarray(pairs, np.int64).reshape(-1, 2)
     result = np.zeros(len(pairs), np.float32)
-    compare = tf.function(_compare, reduce_retracing=True)
-    look = tf.function(_first_look, reduce_retracing=True)
-
-    def apply(function, chosen):
-        for start in range(0, len(chosen), _CHUNK):
-            some = chosen[start : start + _CHUNK]
-            first, second = (pictures[pairs[some, side]] for side in (0, 1))
-            result[some] = function(first, second, mirrored)
-
-    apply(look, np.arange(len(pairs)))
-    close = np.flatnonzero(result >= _FIRST_LIKENESS)
-    result[result < _FIRST_LIKENESS] = 0
-    apply(compare, close)
+    close = np.arange(len(pairs))
+    if quick:
+        close = np.flatnonzero(_first_look(pictures, pairs, mirrored))
+    for start in range(0, len(close), _CHUNK):
+        some = close[start : start + _CHUNK]
+        first, second = (
+            pictures[pairs[some, side]].astype(np.float32) for side in (0, 1)
+        )
+        result[some] = _compare(first, second, mirrored)
     return result
 
 
-def _first_look(first, second, mirrored):
-    first, second = tf.cast(first, tf.float32), tf.cast(second, tf.float32)
-    candidates = [second, tf.reverse(second, [2])] if mirrored else [second]
-    whole = _unit(_resized(first, _FIRST_SIZE), centred=True)
-    return tf.reduce_max(
+def _first_look(pictures, pairs, mirrored):
+    """Which pairs are alike in what a coarse picture shows."""
+    small = np.concatenate(
         [
-            _dot(whole, _unit(_resized(other, _FIRST_SIZE), centred=True))
-            for other in candidates
-        ],
-        axis=0,
+            resizing.apply(
+                pictures[start : start + _CHUNK].astype(np.float32),
+                resizing.matrix(pictures.shape[1], _FIRST_SIZE),
+            )
+            for start in range(0, len(pictures), _CHUNK)
+        ]
     )
+    small -= small.mean(axis=(1, 2), keepdims=True)
+    turns = [small, small[:, :, ::-1]] if mirrored else [small]
+    turns = [_unit(turned) for turned in turns]
+    alike = np.zeros(len(pairs), bool)
+    for start in range(0, len(pairs), _LARGE_CHUNK):
+        first, second = pairs[start : start + _LARGE_CHUNK].T
+        for turned in turns:
+            alike[start : start + _LARGE_CHUNK] |= (
+                _dot(turns[0][first], turned[second]) >= _FIRST_LIKENESS
+            )
+    return alike
 
 
 def _compare(first, second, mirrored):
-    first, second = tf.cast(first, tf.float32), tf.cast(second, tf.float32)
-    best = tf.fill([tf.shape(first)[0]], -1.0)
+    best = np.full(len(first), -1.0, np.float32)
     mine = [_details(first, window) for window in _WINDOWS]
-    turns = [second, tf.reverse(second, [2])] if mirrored else [second]
+    turns = [second, second[:, :, ::-1]] if mirrored else [second]
     for turned in turns:
         theirs = [_details(turned, window) for window in _WINDOWS]
         for a, b in zip(mine, theirs, strict=True):
-            best = tf.maximum(best, _dot(mine[0], b))
-            best = tf.maximum(best, _dot(a, theirs[0]))
+            best = np.maximum(best, _dot(mine[0], b))
+            best = np.maximum(best, _dot(a, theirs[0]))
     return best
 
 
@@ -95,22 +106,19 @@ def _details(pictures, window):
     top, left, bottom, right = (
         round(share * pictures.shape[1]) for share in window
     )
-    seen = _resized(pictures[:, top:bottom, left:right], _SIZE)
-    coarse = _resized(_resized(seen, _COARSE), _SIZE)
-    return _unit(seen - coarse)
+    seen = resizing.apply(
+        pictures[:, top:bottom, left:right],
+        resizing.matrix(bottom - top, _SIZE),
+    )
+    blur = resizing.matrix(_COARSE, _SIZE) @ resizing.matrix(_SIZE, _COARSE)
+    return _unit(seen - resizing.apply(seen, blur))
 
 
-def _unit(pictures, centred=False):
-    flat = tf.reshape(pictures, [tf.shape(pictures)[0], -1])
-    if centred:
-        flat -= tf.reduce_mean(flat, axis=1, keepdims=True)
+def _unit(pictures):
+    rows = pictures.reshape(len(pictures), -1)
     # Pictures without any detail, of one colour, are like no other.
-    return flat / (tf.norm(flat, axis=1, keepdims=True) + 1.0)
+    return rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1.0)
 
 
 def _dot(a, b):
-    return tf.reduce_sum(a * b, axis=1)
-
-
-def _resized(pictures, size):
-    return tf.image.resize(pictures, [size, size], antialias=True)
+    return np.einsum("ij,ij->i", a, b)

@@ -6,7 +6,6 @@ import numpy as np
 
 # What of a picture is left of each side in its inner part: 2 of 32 pixels.
 _BORDER = 1 / 16
-_LUMINANCE = np.array([0.2989, 0.5870, 0.1140], np.float32)
 _BLOCK = 512
 _CHUNK = 2048
 
@@ -36,13 +35,13 @@ def of(pictures) -> Hashes:
     without the mean, each 1 where it is above their median and -1 elsewhere.
 
     Args:
-        pictures: uint8 array `[pictures, size, size, 3]`.
+        pictures: uint8 array `[pictures, size, size]`, grey.
 
     Example:
         >>> import numpy as np
         >>> from tl_keras.auditing import perceptual_hashes
         >>> rng = np.random.default_rng(0)
-        >>> pictures = rng.integers(0, 256, [2, 32, 32, 3], np.uint8)
+        >>> pictures = rng.integers(0, 256, [2, 32, 32], np.uint8)
         >>> pictures[1] = pictures[0, :, ::-1]
         >>> hashes = perceptual_hashes.of(pictures)
         >>> bool((hashes.whole[0] == hashes.mirrored[1]).all())
@@ -116,8 +115,8 @@ def _signs(pictures):
     """Signs of pictures, and of their mirror images."""
     from scipy import fft
 
-    grey = pictures.astype(np.float32) @ _LUMINANCE
-    frequencies = fft.dctn(grey, axes=(1, 2))[:, :8, :8]
+    pictures = pictures.astype(np.float32)
+    frequencies = fft.dctn(pictures, axes=(1, 2))[:, :8, :8]
     # In the mirror, frequencies of odd number change their sign.
     turned = frequencies * np.where(np.arange(8) % 2, -1, 1)
     return _above_median(frequencies), _above_median(turned)

@@ -30,6 +30,7 @@ class Audit:
         files: `FileFindings`.
         balance: `Balance` of classes and parts.
         duplicates: `DuplicateGroup`s, those that are most alike first.
+        least_likeness: How alike near duplicates are at least, in (0, 1].
         leakage: `Leakage` between parts.
         doubtful_labels: `DoubtfulLabel`s, the most doubtful first; empty if
             labels were not judged.
@@ -43,6 +44,7 @@ class Audit:
     files: files_.FileFindings
     balance: balances.Balance
     duplicates: tuple[duplicates.DuplicateGroup, ...]
+    least_likeness: float
     leakage: leakages.Leakage
     doubtful_labels: tuple[doubts.DoubtfulLabel, ...]
     not_done: dict[str, str]
@@ -69,7 +71,8 @@ class Audit:
         - `files`: the fields of `FileFindings`;
         - `balance`: the fields of `Balance`;
         - `duplicates`: `exact_groups`, `near_groups`, `conflicting_groups`,
-          `examples` (that have a copy), and `groups`, each with `ids`,
+          `examples` (that have a copy), `least_likeness` (of near
+          duplicates), and `groups`, each with `ids`,
           `splits`, `labels` (names), `exact`, `likeness`, `conflicting`;
         - `leakage`: the fields of `Leakage`;
         - `doubtful_labels`: `judged`, `likely_errors` (counts), and `ranking`,
@@ -106,6 +109,7 @@ class Audit:
             "near_groups": kinds[False],
             "conflicting_groups": sum(map(self.conflicts, self.duplicates)),
             "examples": sum(len(group.indices) for group in self.duplicates),
+            "least_likeness": round(self.least_likeness, 4),
             "groups": [
                 {
                     "ids": self.collection.ids[list(group.indices)].tolist(),
