@@ -68,6 +68,7 @@ class Audit:
         - `version`: 1;
         - `dataset`, `kind`, `fingerprint`, `class_names`, `encoder`;
         - `examples`: part to number of examples that could be read;
+        - `counts`: what was looked for to what was found, in words;
         - `files`: the fields of `FileFindings`;
         - `balance`: the fields of `Balance`;
         - `duplicates`: `exact_groups`, `near_groups`, `conflicting_groups`,
@@ -92,6 +93,7 @@ class Audit:
             "class_names": list(data.class_names),
             "encoder": self.encoder,
             "examples": {s: len(part) for s, part in data.splits.items()},
+            "counts": counts(self),
             "files": dataclasses.asdict(self.files),
             "balance": dataclasses.asdict(self.balance),
             "duplicates": self._duplicates(),
@@ -160,12 +162,13 @@ class Audit:
 
 def counts(audit: Audit) -> dict[str, str]:
     """What was found in a few words, by what was looked for."""
-    content = audit.as_dict()
-    found, labels = content["duplicates"], content["doubtful_labels"]
-    parts = ", ".join(f"{n:,} {s}" for s, n in content["examples"].items())
-    balance = audit.balance
+    data, balance = audit.collection.data, audit.balance
+    parts = ", ".join(f"{len(p):,} {s}" for s, p in data.splits.items())
+    exact = sum(group.exact for group in audit.duplicates)
+    copied = sum(len(group.indices) for group in audit.duplicates)
+    conflicting = sum(map(audit.conflicts, audit.duplicates))
     lines = {
-        "Examples": f"{parts}, {len(content['class_names'])} classes",
+        "Examples": f"{parts}, {data.num_classes} classes",
         "Balance": (
             f"largest class {balance.largest_to_smallest:.1f} times the "
             f"smallest, evenness {balance.evenness:.3f}"
@@ -173,14 +176,13 @@ def counts(audit: Audit) -> dict[str, str]:
         ),
         "Files": _files(audit.files),
         "Duplicates": (
-            f"{found['exact_groups']:,} exact and {found['near_groups']:,} "
-            f"near groups of {found['examples']:,} examples, "
-            f"{found['conflicting_groups']:,} with different labels"
+            f"{exact:,} exact and {len(audit.duplicates) - exact:,} near groups "
+            f"of {copied:,} examples, {conflicting:,} with different labels"
         ),
         "Leakage": _leakage(audit.leakage),
         "Doubtful labels": (
-            f"{labels['likely_errors']:,} likely errors among "
-            f"{labels['judged']:,}"
+            f"{len(audit.likely_errors):,} likely errors among "
+            f"{len(audit.doubtful_labels):,}"
         ),
         "To exclude": f"{len(audit.excluded):,} ids",
     }
