@@ -240,9 +240,8 @@ class OtherKindsTest(absltest.TestCase):
         found = tl_keras.audit(data, out=out, verbose=0)
         self.assertIn((4, 30), pairs_within(found.duplicates))
         self.assertIn("Doubtful labels", found.not_done)
-        self.assertIn(
-            "audio/wav", (pathlib.Path(out) / "audit.html").read_text()
-        )
+        page = pathlib.Path(out) / "audit.html"
+        self.assertIn("audio/wav", page.read_text())
 
 
 class MistakesTest(absltest.TestCase):

@@ -176,8 +176,9 @@ def counts(audit: Audit) -> dict[str, str]:
         ),
         "Files": _files(audit.files),
         "Duplicates": (
-            f"{exact:,} exact and {len(audit.duplicates) - exact:,} near groups "
-            f"of {copied:,} examples, {conflicting:,} with different labels"
+            f"{exact:,} exact and {len(audit.duplicates) - exact:,} near "
+            f"groups of {copied:,} examples, {conflicting:,} with different "
+            "labels"
         ),
         "Leakage": _leakage(audit.leakage),
         "Doubtful labels": (
