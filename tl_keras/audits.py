@@ -139,9 +139,10 @@ def of_config(
             text_column=data_config.text_column,
             label_column=data_config.label_column,
         )
-    source = runs.read_data(data_config)
+    refused = {}
+    source = runs.read_data(data_config, refused=refused)
     say(f"{source.name}: opening files ...")
-    files = files_.check(source)
+    files = dataclasses.replace(files_.check(source), refused=refused)
     source, _ = exclusion.apply(source, files.unreadable)
     encoder, data = _encoder_and_data(config, source, encoder, without_encoder)
     found = auditor.run(

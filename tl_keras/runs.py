@@ -232,14 +232,20 @@ def _encoder(config, **options):
     )
 
 
-def read_data(config: configs.DataConfig):
-    """The source that a config names, read, with nothing chosen yet."""
+def read_data(config: configs.DataConfig, *, refused: dict | None = None):
+    """The source that a config names, read, with nothing chosen yet.
+
+    Args:
+        config: The config.
+        refused: As of `sources.read`.
+    """
     _excluded(config)  # A wrong file is told before reading.
     return sources.read(
         config.name,
         data_dir=config.data_dir,
         text_column=config.text_column,
         label_column=config.label_column,
+        refused=refused,
     )
 
 

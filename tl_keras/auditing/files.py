@@ -33,12 +33,15 @@ class FileFindings:
             rate or number of channels.
         forms: What there is, e.g. `"32 x 32, colour"`, to how many have it,
             the most frequent first, at most 20.
+        refused: Path to why the file is no example, and has to be removed
+            before anything can be trained on the data.
     """
 
     checked: int
     unreadable: dict[str, str]
     odd: dict[str, str]
     forms: dict[str, int]
+    refused: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

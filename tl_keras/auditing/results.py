@@ -216,12 +216,13 @@ def _missing(missing) -> str:
 
 
 def _files(files) -> str:
-    if not files.checked:
-        return "none to open"
-    return (
-        f"{len(files.unreadable):,} of {files.checked:,} unreadable, "
-        f"{len(files.odd):,} odd"
-    )
+    said = [f"{len(files.refused):,} to remove"] if files.refused else []
+    if files.checked:
+        said += [
+            f"{len(files.unreadable):,} of {files.checked:,} unreadable",
+            f"{len(files.odd):,} odd",
+        ]
+    return ", ".join(said) or "none to open"
 
 
 def _leakage(leakage) -> str:

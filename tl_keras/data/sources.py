@@ -157,11 +157,14 @@ def read(
     data_dir: str | None = None,
     text_column: str | int = "text",
     label_column: str | int = "label",
+    refused: dict | None = None,
 ):
     """Reads a source, so that its kind is known before choices are made.
 
     Args:
         name, data_dir, text_column, label_column: As of `load`.
+        refused: Where files of a `folder:PATH` that are no examples are
+            noted, path to reason. None makes an error of the first one.
 
     Returns:
         A `Source`, for `prepare`. Images and clips in files are not decoded.
@@ -185,6 +188,8 @@ def read(
     _refuse_columns(columns, name)
     if name in _BY_NAME:
         return _module(_BY_NAME[name]).read()
+    if prefix == "folder":
+        return _module(_BY_PREFIX[prefix]).read(path, refused)
     if prefix in _BY_PREFIX:
         return _module(_BY_PREFIX[prefix]).read(path)
     if path and not re.fullmatch(_VERSION, path):
