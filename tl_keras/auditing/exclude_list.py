@@ -27,14 +27,15 @@ def of(collection, files, groups) -> dict[str, str]:
 
     Returns:
         Dict of id to reason. An id that several examples have is left out of
-        it, since all of them would go.
+        it, since all of them would go; and one that fits on no line.
     """
-    reasons = dict.fromkeys(files.unreadable, "unreadable")
+    reasons = dict.fromkeys(filter(_fits, files.unreadable), "unreadable")
     times = collections.Counter(collection.ids.tolist())
     for group in groups:
         for index, reason in _of_group(collection, group):
-            if times[collection.ids[index]] == 1:
-                reasons.setdefault(collection.ids[index], reason)
+            id_ = collection.ids[index]
+            if times[id_] == 1 and _fits(id_):
+                reasons.setdefault(id_, reason)
     return reasons
 
 
@@ -54,7 +55,7 @@ def write(audit, path) -> pathlib.Path:
         by_reason[reason].append(id_)
     for reason, ids in by_reason.items():
         lines.append(f"{exclusion.COMMENT}{reason} ({len(ids)})")
-        lines += [*map(_one_line, ids), ""]
+        lines += [*ids, ""]
     doubtful = [
         id_
         for doubt in audit.likely_errors
@@ -64,7 +65,7 @@ def write(audit, path) -> pathlib.Path:
         f"{exclusion.COMMENT}likely label errors, not left out "
         f"({len(doubtful)}), the most doubtful first"
     )
-    lines += [exclusion.COMMENT + _one_line(id_) for id_ in doubtful]
+    lines += [exclusion.COMMENT + id_ for id_ in filter(_fits, doubtful)]
     path = pathlib.Path(path)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -95,10 +96,6 @@ def _of_group(collection, group):
         yield index, "copy of another example"
 
 
-def _one_line(id_) -> str:
-    if len(id_.splitlines()) > 1:
-        raise ValueError(
-            f"An id has several lines. Got: {id_!r}. Expected one; rename the "
-            "file."
-        )
-    return id_
+def _fits(id_) -> bool:
+    """Whether a line of the file can hold an id."""
+    return id_.splitlines() == [id_] and not id_.startswith(exclusion.COMMENT)
