@@ -2,6 +2,7 @@
 
 import numpy as np
 import pictures_for_tests
+import PIL.Image
 from absl.testing import absltest
 from absl.testing import parameterized
 
@@ -24,16 +25,14 @@ class LikenessTest(parameterized.TestCase):
     @parameterized.parameters("flipped", "recompressed", "cropped")
     def test_copies_are_alike(self, kind):
         found = of_copies(getattr(pictures_for_tests, kind))
-        self.assertGreater(found.min(), 0.9)
+        self.assertGreater(found.min(), 0.85)
 
     def test_a_copy_that_lost_two_sides_is_alike(self):
         def cut(picture):
-            inner = picture[4:, 4:]
-            return inner.repeat(2, 0).repeat(2, 1)[::2, ::2][
-                np.linspace(0, 27, 32).round().astype(int)
-            ][:, np.linspace(0, 27, 32).round().astype(int)]
+            inner = PIL.Image.fromarray(picture[4:, 4:])
+            return np.asarray(inner.resize((32, 32), PIL.Image.BILINEAR))
 
-        self.assertGreater(of_copies(cut).min(), 0.85)
+        self.assertGreater(of_copies(cut, quick=False).min(), 0.9)
 
     def test_a_mirror_image_counts_only_if_asked_for(self):
         found = of_copies(pictures_for_tests.flipped, mirrored=False)

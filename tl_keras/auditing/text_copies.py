@@ -8,7 +8,7 @@ import numpy as np
 from tl_keras.data import fingerprint
 
 # How alike the pieces of four letters of near duplicates are (cosine).
-LIKENESS = 0.9
+LIKENESS = 0.8
 _NEIGHBOURS = 10
 
 

@@ -102,7 +102,7 @@ def render(audit) -> str:
             for doubt in doubts
         ],
         num_doubts=len(audit.likely_errors),
-        shown=_SHOWN,
+        most=_SHOWN,
     )
 
 
