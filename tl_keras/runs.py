@@ -12,6 +12,7 @@ from tl_keras import heads
 from tl_keras import models
 from tl_keras import serving
 from tl_keras import workdirs
+from tl_keras.data import exclusion
 from tl_keras.data import sources
 from tl_keras.data.augmentation import Augmentation
 from tl_keras.encoders import loading
@@ -112,7 +113,8 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         )
         say = log.teller(verbose if writes else 0)
         say(_headline(config))
-        encoder, data = _encoder_and_data(config)
+        loading.find(config.encoder.name)  # Told before data are read.
+        encoder, data = encoder_and_data(config, read_data(config.data))
         say(_summary(data), end="\n\n")
         model = _model(config, encoder, data.num_classes)
         callbacks = []
@@ -159,6 +161,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         seed=config.seed,
         data_fingerprint=data.fingerprint,
         calibration=calibrated,
+        excluded_examples=data.excluded,
     )
 
     def write():
@@ -205,7 +208,8 @@ def check_tpu(config) -> tpu_check.TpuCheck:
     """
     checks.instance(config, configs.RunConfig, name="config")
     with strategies.strategy("none"):
-        encoder, data = _encoder_and_data(config)
+        loading.find(config.encoder.name)
+        encoder, data = encoder_and_data(config, read_data(config.data))
         model = _model(config, encoder, data.num_classes)
         return tpu_check.check_tpu(
             model, data, _plan(config), class_weight=config.class_weight
@@ -257,14 +261,18 @@ def _headline(config) -> str:
     return "\n".join([names, *lines])
 
 
-def _encoder_and_data(config, change=None):
+def encoder_and_data(config, source, change=None):
     """Both, in the order in which one has to know of the other.
 
     Images are resized to what the encoder takes; an encoder of sound brings
     the clips as they are to what its network takes.
+
+    Args:
+        config: A `RunConfig`.
+        source: Its source, from `read_data`.
+        change: As of `prepared`.
     """
-    loading.find(config.encoder.name)  # A wrong name is told before reading.
-    source, data_config = read_data(config.data), config.data
+    data_config = config.data
     if change is not None:
         source, data_config = change(source, data_config)
     if source.kind == "image":
@@ -310,17 +318,25 @@ def prepared(config, *, change=None):
     Returns:
         The untrained model, the `Data` and the `Plan`.
     """
-    encoder, data = _encoder_and_data(config, change)
+    source = read_data(config.data)
+    encoder, data = encoder_and_data(config, source, change)
     return _model(config, encoder, data.num_classes), data, _plan(config)
 
 
-def read_data(config: configs.DataConfig):
-    """The source that a config names, read, with nothing chosen yet."""
+def read_data(config: configs.DataConfig, *, refused: dict | None = None):
+    """The source that a config names, read, with nothing chosen yet.
+
+    Args:
+        config: The config.
+        refused: As of `sources.read`.
+    """
+    _excluded(config)  # A wrong file is told before reading.
     return sources.read(
         config.name,
         data_dir=config.data_dir,
         text_column=config.text_column,
         label_column=config.label_column,
+        refused=refused,
     )
 
 
@@ -343,8 +359,13 @@ def prepare_data(source, config: configs.DataConfig, seed: int, **choices):
         "validation_fraction": config.validation_fraction,
         "train_examples": config.train_examples,
         "keep_aspect_ratio": config.keep_aspect_ratio,
+        "exclude": _excluded(config),
     }
     return sources.prepare(source, seed=seed, **{**chosen, **choices})
+
+
+def _excluded(config) -> tuple[str, ...]:
+    return () if config.exclude is None else exclusion.read(config.exclude)
 
 
 def choices_for(spec) -> dict:
@@ -366,9 +387,13 @@ def _summary(data) -> str:
         for split, count in data.num_examples.items()
         if count
     )
-    return (
+    lines = [
         f"{data.name}: {data.num_classes} classes, {counts} {data.input_spec}"
-    )
+    ]
+    if data.excluded:
+        excluded = ", ".join(f"{n:,} {s}" for s, n in data.excluded.items())
+        lines.append(f"Left out by `exclude`: {excluded}")
+    return "\n".join(lines)
 
 
 def _model(config, encoder, num_classes):

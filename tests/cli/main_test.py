@@ -40,6 +40,9 @@ class AnswersAtOnceTest(parameterized.TestCase):
         (["doctor", "--plan=full"], 2),
         (["doctor", "--check_tpu", "--plan=ful"], 1),
         (["cache", "--help"], 0),
+        (["audit", "--help"], 0),
+        (["audit", "--out=x"], 2),
+        (["audit", "--plan=full", "--dataset=digits", "--out=x"], 2),
         (["cache", "--workdir=x"], 2),
         ([], 2),
         (["finetun"], 2),
@@ -96,8 +99,10 @@ class MessagesTest(parameterized.TestCase):
         modules = {path.stem for path in folder.glob("*.py")}
         self.assertEqual(
             modules,
-            {"__init__", "main", "common", "config_flags", *main.COMMANDS},
-            modules, {"__init__", "main", "common", "texts", *main.COMMANDS}
+            {
+                *("__init__", "main", "common", "config_flags", "texts"),
+                *main.COMMANDS,
+            },
         )
 
     @parameterized.parameters(

@@ -274,6 +274,33 @@ class KindsTest(FoldersTest):
         (self.root / name).write_bytes(content)
         self.assert_refuses(f"mixes kinds of files. Got: {words}")
 
+    def test_what_is_no_example_is_noted_where_that_is_asked_for(self):
+        self.write("train", "test")
+        (self.root / "train/cat/notes.txt").write_bytes(b"notes")
+        (self.root / "test/dog/letter.doc").write_bytes(b"letter")
+        refused = {}
+        source = sources.read(f"folder:{self.root}", refused=refused)
+        self.assertLen(source.train, 8)
+        self.assertLen(source.test, 8)
+        self.assertEqual(
+            {pathlib.Path(path).name: said for path, said in refused.items()},
+            {
+                "notes.txt": "is of kind text, and most are of image",
+                "letter.doc": "is of kind unknown, and most are of image",
+            },
+        )
+
+    def test_a_text_that_cannot_be_read_is_noted_too(self):
+        for name in ("a/1.txt", "a/2.txt", "b/3.txt", "b/4.txt"):
+            path = self.root / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"\xff" if "4" in name else b"words")
+        refused = {}
+        source = sources.read(f"folder:{self.root}", refused=refused)
+        self.assertLen(source.train, 3)
+        [said] = refused.values()
+        self.assertIn("not UTF-8", said)
+
 
 @absltest.skipUnless(
     (REAL / "images" / "flowers_small").is_dir(), f"no real data in {REAL}"

@@ -23,6 +23,9 @@ WEIGHTS = flags.DEFINE_string(
 IMAGE_SIZE = flags.DEFINE_integer(
     "image_size", None, "Height and width of the images in pixels."
 )
+EXCLUDE = flags.DEFINE_string(
+    "exclude", None, "File with ids of examples to leave out, one a line."
+)
 PLAN = flags.DEFINE_string(
     "plan", None, "Which groups train in which order, e.g. head_then_top."
 )
@@ -45,6 +48,7 @@ FIELDS = {
     "data.name": common.DATASET,
     "data.data_dir": common.DATA_DIR,
     "data.image_size": IMAGE_SIZE,
+    "data.exclude": EXCLUDE,
     "encoder.name": ENCODER,
     "encoder.weights": WEIGHTS,
     "plan.name": PLAN,

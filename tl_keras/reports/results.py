@@ -22,6 +22,8 @@ class Results:
         plan: Name of the plan.
         seed: Seed of the run.
         data_fingerprint: Hexadecimal digest of the data's content.
+        excluded_examples: How many examples were left out by name, by the
+            part of the source that they were in.
         parameters: `trained` and `frozen`: how many parameters trained in
             any phase, and how many in none.
         phases: One dict per phase, in order: `name`, `groups` (names of the
@@ -60,6 +62,7 @@ class Results:
     cross_validation: dict | None = None
     stability: dict | None = None
     robustness: dict | None = None
+    excluded_examples: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def collect(
@@ -72,6 +75,7 @@ def collect(
     seed: int,
     data_fingerprint: str,
     calibration: dict | None = None,
+    excluded_examples: dict[str, int] | None = None,
 ) -> Results:
     """The results of a run that has just ended, with the versions in use.
 
@@ -85,6 +89,7 @@ def collect(
         seed: Seed of the run.
         data_fingerprint: Of the data's content: `data.fingerprint`.
         calibration: As in `Results`.
+        excluded_examples: What was left out by name: `data.excluded`.
 
     Returns:
         `Results`.
@@ -158,6 +163,7 @@ def collect(
         test=None if evaluation is None else evaluation.as_dict(),
         versions=_versions(),
         calibration=calibration,
+        excluded_examples=dict(excluded_examples or {}),
     )
 
 
