@@ -65,6 +65,8 @@ class FinishedRunTest(absltest.TestCase):
                 "export",
                 "log.csv",
                 "model.keras",
+                "pictures",
+                "report.html",
                 "results.json",
             ],
         )
@@ -270,6 +272,7 @@ class RunTest(absltest.TestCase):
         self.config = small_config(
             self.folder,
             plan=configs.PlanConfig(name="linear_probe", options={"epochs": 1}),
+            report=configs.ReportConfig(write=False),
         )
 
     def test_equal_seeds_give_equal_weights(self):

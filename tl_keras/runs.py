@@ -1,6 +1,8 @@
 """One run: from a config to a trained model with its results in a folder."""
 
 import dataclasses
+import pathlib
+import warnings
 
 import keras
 
@@ -10,14 +12,20 @@ from tl_keras import configs
 from tl_keras import encoders
 from tl_keras import heads
 from tl_keras import models
+from tl_keras import reporting
 from tl_keras import serving
 from tl_keras import workdirs
 from tl_keras.data import sources
 from tl_keras.data.augmentation import Augmentation
 from tl_keras.encoders import loading
+from tl_keras.encoders import origins
 from tl_keras.evaluation import metrics
+from tl_keras.evaluation import predictions
+from tl_keras.reports import costs as costs_
+from tl_keras.reports import description
 from tl_keras.reports import plots
 from tl_keras.reports import results as reports
+from tl_keras.reports import showcase
 from tl_keras.training import fit as training
 from tl_keras.training import log
 from tl_keras.training import strategies
@@ -35,6 +43,7 @@ class RunResult:
         fit: The `FitResult`: phases, scores and history.
         test: The `Evaluation` on the test part, or None if the data has none.
         report: What `results.json` holds.
+        page: Path of `report.html`; None if it was not asked for, or failed.
     """
 
     config: configs.RunConfig
@@ -43,6 +52,7 @@ class RunResult:
     fit: training.FitResult
     test: metrics.Evaluation | None
     report: reports.Results
+    page: pathlib.Path | None = None
 
 
 def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
@@ -51,7 +61,8 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     This is what `tl-keras finetune` does. It prints the config, the progress
     of each phase and a table of results, and writes into the workdir:
     `config.json`, `log.csv`, `model.keras`, `results.json`, `curves.png`,
-    `confusion.png` and `export/model/1`.
+    `confusion.png`, `export/model/1` and `report.html`. A report that fails is
+    warned of, and the run is complete without it.
 
     A run that was stopped on its way, by a kill or an error, goes on where it
     was when it is started again with the same config: from its last
@@ -94,35 +105,40 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     if config.tensorboard:
         boards.require_tensorboard()
     say = log.teller(verbose)
+    costs = costs_.Costs()
     say(_headline(config))
     with strategies.strategy(config.strategy):
-        encoder, data = _encoder_and_data(config)
-        say(_summary(data), end="\n\n")
-        model = _model(config, encoder, data.num_classes)
-        fitted = training.fit(
-            model,
-            data,
-            _plan(config),
-            workdir=workdir.path,
-            seed=config.seed,
-            callbacks=[
-                *([] if goes_on else [_Begin(config, workdir, overwrite)]),
-                *_callbacks(config, workdir),
-            ],
-            resume=goes_on,
-            # Until all files are written.
-            checkpoints=dataclasses.replace(config.checkpoints, keep=True),
-            class_weight=config.class_weight,
-            prefix_cache=config.prefix_cache,
-            step_trial=config.step_trial,
-            range_probe=config.range_probe,
-            verbose=verbose,
-        )
+        with costs.part("data_and_model"):
+            encoder, data = _encoder_and_data(config)
+            say(_summary(data), end="\n\n")
+            model = _model(config, encoder, data.num_classes)
+        with costs.part("training"):
+            fitted = training.fit(
+                model,
+                data,
+                _plan(config),
+                workdir=workdir.path,
+                seed=config.seed,
+                callbacks=[
+                    *([] if goes_on else [_Begin(config, workdir, overwrite)]),
+                    *_callbacks(config, workdir),
+                ],
+                resume=goes_on,
+                # Until all files are written.
+                checkpoints=dataclasses.replace(config.checkpoints, keep=True),
+                class_weight=config.class_weight,
+                prefix_cache=config.prefix_cache,
+                step_trial=config.step_trial,
+                range_probe=config.range_probe,
+                verbose=verbose,
+            )
     if goes_on:
         workdir.remove_results()
     # Saved first: whatever fails from here on, the training is not lost.
     models.save(model, workdir.model)
-    test = _evaluation(model, data)
+    with costs.part("evaluation"):
+        predicted = _predicted(model, data)
+        test = _evaluation(predicted, data)
     report = reports.collect(
         fitted,
         test,
@@ -131,27 +147,37 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         plan=config.plan.name,
         seed=config.seed,
         data_fingerprint=data.fingerprint,
+        config=configs.as_dict(config),
+        data=description.of(data),
+        origin=origins.of(config.encoder.name, config.encoder.weights),
     )
     reports.write(report, workdir.results)
     say("\n" + reports.table(report))
     _draw(workdir, fitted, test)
-    serving.export(
-        model,
-        workdir.served,
-        class_names=data.class_names,
-        keep_aspect_ratio=config.data.keep_aspect_ratio,
-        provenance=reports.provenance(report),
-        check=config.check_export,
-    )
+    with costs.part("export"):
+        serving.export(
+            model,
+            workdir.served,
+            class_names=data.class_names,
+            keep_aspect_ratio=config.data.keep_aspect_ratio,
+            provenance=reports.provenance(report),
+            check=config.check_export,
+        )
+    report = dataclasses.replace(report, cost=costs.as_dict())
+    reports.write(report, workdir.results)
+    page = _page(config, workdir, data, predicted)
     workdir.remove_checkpoints()
     say(f"\nThe model, the results and the export are in {workdir.path}")
+    if page is not None:
+        say(f"The report for a browser: {page}")
     return RunResult(
         config=config,
         workdir=workdir,
         model=model,
         fit=fitted,
         test=test,
-        report=report,
+        report=reports.read(workdir.results),
+        page=page,
     )
 
 
@@ -305,10 +331,20 @@ def _callbacks(config, workdir):
     return (boards.EpochScalars(workdir.tensorboard),)
 
 
-def _evaluation(model, data):
+def _predicted(model, data):
+    """Probabilities and labels of the test part; twice None without one."""
     if data.test is None:
+        return None, None
+    return predictions.predict_probabilities(model, data.test)
+
+
+def _evaluation(predicted, data):
+    probabilities, labels = predicted
+    if probabilities is None:
         return None
-    return metrics.evaluate(model, data.test, class_names=data.class_names)
+    return metrics.from_predictions(
+        probabilities, labels, class_names=data.class_names
+    )
 
 
 def _draw(workdir, fitted, test):
@@ -317,3 +353,36 @@ def _draw(workdir, fitted, test):
         plots.confusion(
             test.confusion_matrix, list(test.per_class), workdir.confusion
         )
+
+
+def _page(config, workdir, data, predicted):
+    """Path of the report; a warning and None where it cannot be made."""
+    if not config.report.write:
+        return None
+    try:
+        _show_examples(config, workdir, data, predicted)
+        return reporting.write(workdir.path)
+    # Whatever it is, a training of hours is worth more than its report.
+    except Exception as error:
+        warnings.warn(
+            f"The report could not be made: {type(error).__name__}: {error}. "
+            "The run is complete without it. Try `tl-keras report "
+            f"--workdir={workdir.path}`.",
+            stacklevel=3,
+        )
+        return None
+
+
+def _show_examples(config, workdir, data, predicted):
+    if not config.report.pictures:
+        return
+    probabilities, labels = predicted
+    shown = showcase.collect(
+        data,
+        probabilities,
+        labels,
+        count=config.report.pictures,
+        workdir=workdir.path,
+    )
+    results = reports.read(workdir.results)
+    reports.write(dataclasses.replace(results, examples=shown), workdir.results)

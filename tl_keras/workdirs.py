@@ -12,7 +12,7 @@ from tl_keras import differences
 
 # By section: fields that may change when a run goes on.
 _UNDECIDING = {
-    "": ("workdir", "checkpoints", "check_export"),
+    "": ("workdir", "checkpoints", "check_export", "report"),
     "data": ("data_dir",),
     "prefix_cache": ("folder", "memory_gb", "disk_gb"),
 }
@@ -61,6 +61,31 @@ class Workdir:
     def confusion(self) -> pathlib.Path:
         """The confusion matrix, as a picture."""
         return self.path / "confusion.png"
+
+    @property
+    def report(self) -> pathlib.Path:
+        """The report, a page for a browser."""
+        return self.path / "report.html"
+
+    @property
+    def pictures(self) -> pathlib.Path:
+        """Folder of the examples that the report shows."""
+        return self.path / "pictures"
+
+    @property
+    def model_card(self) -> pathlib.Path:
+        """What the user wrote of the model; no run writes it."""
+        return self.path / "model_card.md"
+
+    @property
+    def audit(self) -> pathlib.Path:
+        """What an audit found in the data."""
+        return self.path / "audit.json"
+
+    @property
+    def explanations(self) -> pathlib.Path:
+        """What spoke for the model's answers."""
+        return self.path / "explanations" / "explanations.json"
 
     @property
     def export(self) -> pathlib.Path:
@@ -130,9 +155,7 @@ class Workdir:
 
     def remove_results(self):
         """Removes what a run writes after its training, where it is there."""
-        _remove(
-            self.model, self.results, self.curves, self.confusion, self.export
-        )
+        _remove(*self._results())
 
     def remove_checkpoints(self):
         """Removes the checkpoints, where there are any: a run is finished."""
@@ -171,13 +194,21 @@ class Workdir:
         return (
             self.config,
             self.log,
+            *self._results(),
+            self.tensorboard,
+            self.checkpoints,
+        )
+
+    def _results(self):
+        return (
             self.model,
             self.results,
             self.curves,
             self.confusion,
+            self.report,
+            self.pictures,
+            self.explanations.parent,
             self.export,
-            self.tensorboard,
-            self.checkpoints,
         )
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "evaluate": "Evaluate the model of a workdir again.",
     "predict": "Classify images, texts or sound with the model of a workdir.",
     "export": "Export the model of a workdir for servers and phones.",
+    "report": "Write the report of a run as one HTML page.",
     "cache": "List or clear what is kept of frozen layers.",
     "doctor": "Show versions, devices, and what can be loaded here.",
 }

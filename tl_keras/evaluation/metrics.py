@@ -54,7 +54,7 @@ def evaluate(model, dataset, *, class_names=None) -> "Evaluation":
         _class_names(class_names, model, model.outputs[0].shape[-1])
     probabilities, labels = predictions.predict_probabilities(model, dataset)
     names = _class_names(class_names, model, probabilities.shape[1])
-    return _from_arrays(probabilities, labels, names)
+    return from_predictions(probabilities, labels, class_names=names)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,7 +165,23 @@ def _class_names(class_names, model, num_classes: int) -> tuple[str, ...]:
     return names
 
 
-def _from_arrays(probabilities, labels, names) -> Evaluation:
+def from_predictions(probabilities, labels, *, class_names) -> Evaluation:
+    """Metrics of probabilities that are there already.
+
+    Args:
+        probabilities: Float `[num_examples, num_classes]`.
+        labels: Int `[num_examples]`.
+        class_names: `num_classes` names, in the order of the columns.
+
+    Example:
+        >>> rows = np.array([[0.9, 0.1], [0.2, 0.8]])
+        >>> found = from_predictions(
+        ...     rows, np.array([0, 0]), class_names=["cat", "dog"]
+        ... )
+        >>> found.accuracy
+        0.5
+    """
+    names = class_names
     predicted = probabilities.argmax(axis=1)
     # scikit-learn warns on a last digit that float16 models get wrong.
     total = probabilities.sum(axis=1, keepdims=True, dtype=np.float64)

@@ -267,8 +267,10 @@ def any_value(value) -> Cell:
     if isinstance(value, bool):
         return Cell("yes" if value else "no")
     if isinstance(value, (int, float)):
-        return Cell(f"{value:g}" if isinstance(value, float) else str(value),
-                    float(value))
+        return Cell(
+            f"{value:g}" if isinstance(value, float) else str(value),
+            float(value),
+        )
     if isinstance(value, (list, tuple)):
         return Cell(", ".join(map(str, value)) or "none")
     return Cell(str(value))

@@ -9,25 +9,23 @@ from tl_keras.reports import palette
 from tl_keras.reports import phase_spans
 
 
-
-def curves(figure, history, best=None):
-    """Loss, and the score beside it, over all epochs.
+def curve(figure, history, name: str, best=None):
+    """A score over all epochs, in training and in validation.
 
     Args:
         figure: A `matplotlib.figure.Figure`.
         history: Rows as in `FitResult.history`.
+        name: Of the score, e.g. `"loss"`.
         best: Index of the row whose weights were kept, or None.
     """
-    names = ["loss", *other_metric(history)]
-    panels = figure.subplots(1, len(names), squeeze=False)[0]
-    for panel, name in zip(panels, names, strict=True):
-        _bands(panel, history)
-        _curve(panel, history, name)
-        if best is not None:
-            panel.axvline(
-                best + 1, color=palette.light("third"), lw=1.2, ls=(0, (3, 2))
-            )
-    panels[-1].legend(loc="best", fontsize=9)
+    panel = figure.subplots()
+    _bands(panel, history)
+    _lines(panel, history, name)
+    if best is not None:
+        panel.axvline(
+            best + 1, color=palette.light("third"), lw=1.2, ls=(0, (3, 2))
+        )
+    panel.legend(loc="best", fontsize=9)
 
 
 def other_metric(history) -> list[str]:
@@ -189,9 +187,7 @@ def severities(figure, by_corruption, mean, clean):
     panel = figure.subplots()
     steps = range(len(mean) + 1)
     for values in by_corruption.values():
-        panel.plot(
-            steps, [clean, *values], color=palette.light("line"), lw=1.2
-        )
+        panel.plot(steps, [clean, *values], color=palette.light("line"), lw=1.2)
     for index, name in enumerate(_extremes(by_corruption)):
         panel.plot(
             steps,
@@ -242,12 +238,6 @@ def deletion(figure, checks):
     panels[0].legend(fontsize=8.5)
 
 
-def matrix_size(num_classes: int) -> tuple[float, float]:
-    """Width and height in inches of a drawn confusion matrix."""
-    side = min(8.0, 3.0 + 0.05 * num_classes)
-    return side + 0.6, side
-
-
 def shortened(name, length: int = 26) -> str:
     """A name that has room in a drawing.
 
@@ -282,7 +272,7 @@ def _bands(panel, history):
         panel.axvline(start + 0.5, color=palette.light("line"), lw=1)
 
 
-def _curve(panel, history, name):
+def _lines(panel, history, name):
     epochs = np.arange(1, len(history) + 1)
     for key, label, color in (
         (name, "training", "second"),

@@ -15,7 +15,7 @@ COLORS = {
     "line": ("#d9dedd", "#333c46"),
     "band": ("#eef1f0", "#1f262d"),
     "first": ("#1d6a86", "#67bcd6"),
-    "second": ("#b45a17", "#e9a365"),
+    "second": ("#a65110", "#e9a365"),
     "third": ("#5d4a9c", "#a996e6"),
     "fourth": ("#3b7547", "#7fc18c"),
     "fifth": ("#9b2f55", "#e389aa"),
@@ -50,6 +50,4 @@ def darkened(drawing: str) -> str:
         '<path stroke="#e6e9ec"/>'
     """
     exchange = dict(COLORS.values())
-    return re.sub(
-        "|".join(exchange), lambda found: exchange[found[0]], drawing
-    )
+    return re.sub("|".join(exchange), lambda found: exchange[found[0]], drawing)

@@ -1,17 +1,22 @@
-"""Drawings as SVG inside of a page, in its light and its dark colours."""
+"""Drawings as addresses within a page, in its light and its dark colours."""
 
 import base64
 import io
 import re
 
 import matplotlib
+import numpy as np
+from matplotlib import colors
 from matplotlib import figure as matplotlib_figure
+from matplotlib import image as matplotlib_image
 from matplotlib.backends import backend_svg
 
 from tl_keras.reports import blocks
 from tl_keras.reports import palette
 
 _PIXELS_PER_INCH = 80
+# Of a matrix without letters.
+_PIXELS_WIDTH = 560
 _LETTERS = "text{font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif}"
 
 
@@ -82,6 +87,26 @@ def drawing(
     )
 
 
+def pixels(strengths, *, caption: str, alt: str) -> blocks.Figure:
+    """A picture with a pixel for each number of a large matrix.
+
+    Args:
+        strengths: Float `[height, width]` in [0, 1]; 0 is the page's ground.
+        caption: What it shows, in a sentence.
+        alt: The same for somebody who cannot see it.
+    """
+    height, width = np.shape(strengths)
+    scale = max(1, round(_PIXELS_WIDTH / width))
+    return blocks.Figure(
+        caption=caption,
+        alt=alt,
+        light=_raster(strengths, palette.light),
+        dark=_raster(strengths, palette.dark),
+        width=width * scale,
+        height=height * scale,
+    )
+
+
 def address_of(content: bytes, kind: str) -> str:
     """A file's content as a `data:` URI.
 
@@ -90,6 +115,17 @@ def address_of(content: bytes, kind: str) -> str:
         'data:image/gif;base64,R0lG'
     """
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _raster(strengths, color_of) -> str:
+    mapped = colors.LinearSegmentedColormap.from_list(
+        "strength", [color_of("ground"), color_of("first")]
+    )
+    buffer = io.BytesIO()
+    matplotlib_image.imsave(
+        buffer, strengths, cmap=mapped, vmin=0, vmax=1, format="png"
+    )
+    return address_of(buffer.getvalue(), "image/png")
 
 
 def _tidied(text: str) -> str:

@@ -1,0 +1,64 @@
+"""The report of a finished run, from what its workdir holds."""
+
+import dataclasses
+import json
+import pathlib
+
+from tl_keras import configs
+from tl_keras import workdirs
+from tl_keras.reports import findings as findings_
+from tl_keras.reports import page
+from tl_keras.reports import results as results_
+
+
+def write(workdir) -> pathlib.Path:
+    """Writes `report.html` into the workdir of a finished run.
+
+    No model is loaded and no data is read: the report tells what the workdir
+    holds, `results.json`, pictures, and what was added since by other
+    commands: `audit.json` and `explanations/explanations.json`, whose numbers
+    are put into `results.json`, too. A `model_card.md` that is there becomes a
+    part of the model card.
+
+    Args:
+        workdir: The run's folder.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        FileNotFoundError: If there is no finished run.
+        ValueError: If its files are not those of this version of tl_keras.
+    """
+    folder = workdirs.make(workdir)
+    results = results_.read(folder.results)
+    added = {
+        "audit": _read(folder.audit),
+        "explanations": _read(folder.explanations),
+    }
+    added = {name: part for name, part in added.items() if part is not None}
+    if added:
+        results = dataclasses.replace(results, **added)
+        results_.write(results, folder.results)
+    card = folder.model_card
+    return page.write(
+        findings_.Findings(
+            entries=results_.as_dict(results),
+            folder=folder.path,
+            card_text=card.read_text("utf-8") if card.is_file() else None,
+            defaults=configs.as_dict(configs.RunConfig()),
+        ),
+        folder.report,
+    )
+
+
+def _read(path) -> dict | None:
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{str(path)!r} cannot be read as JSON: {error}. Write it again, "
+            "or remove it."
+        ) from error
