@@ -114,6 +114,9 @@ class RunWithReportTest(absltest.TestCase):
         for name in ("top_losses", "confident_errors", "samples"):
             for entry in found[name]:
                 self.assertTrue((self.folder / entry["picture"]).is_file())
+        self.assertEqual(found["method"], "Grad-CAM")
+        for entry in (*found["top_losses"], *found["confident_errors"]):
+            self.assertTrue((self.folder / entry["overlay"]).is_file())
 
     def test_the_command_makes_the_same_page_again(self):
         before = self.report.read_text()
@@ -128,16 +131,23 @@ class RunWithReportTest(absltest.TestCase):
     def test_what_other_commands_left_is_taken_up(self):
         found = results_for_tests.entries()["explanations"]
         explanations = self.folder / "explanations" / "explanations.json"
-        explanations.parent.mkdir()
+        explanations.parent.mkdir(exist_ok=True)
         self.addCleanup(explanations.parent.rmdir)
         self.addCleanup(explanations.unlink)
         explanations.write_text(json.dumps(found))
         card = self.folder / "model_card.md"
         self.addCleanup(card.unlink)
         card.write_text("## Who made it\n\nThe post office.\n")
+        audit = self.folder / "audit.json"
+        self.addCleanup(audit.unlink)
+        audit.write_text(json.dumps(results_for_tests.audit()))
         reporting.write(self.folder)
         text = self.report.read_text()
-        for expected in ("How far each map can be trusted", "The post office."):
+        for expected in (
+            "How far each map can be trusted",
+            "The post office.",
+            "Doubtful labels, the most doubtful first.",
+        ):
             self.assertIn(expected, text)
         entries = json.loads((self.folder / "results.json").read_text())
         self.assertEqual(entries["explanations"], found)
@@ -168,7 +178,7 @@ class RunWithReportTest(absltest.TestCase):
         self.assertIsNone(result.page)
         told = [str(w.message) for w in told if "report" in str(w.message)]
         self.assertLen(told, 1)
-        self.assertRegex(told[0], "KeyError: 'x'.*tl-keras report")
+        self.assertRegex(told[0], "The report .*KeyError: 'x'.*tl-keras")
         kept = {path.name for path in pathlib.Path(folder).iterdir()}
         self.assertContainsSubset(
             {"model.keras", "results.json", "export"}, kept

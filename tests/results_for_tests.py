@@ -70,6 +70,47 @@ def entries() -> dict:
         "stability": {"seeds": _trials("seeds", 3), "splits": None},
         "robustness": _robustness(),
         "explanations": _explanations(),
+        "audit": audit(),
+    }
+
+
+def audit() -> dict:
+    """What is in an `audit.json`, as far as the report reads it."""
+    return {
+        "dataset": "folder:<b>pets</b>",
+        "fingerprint": "5f3a",
+        "encoder": "tiny",
+        "counts": {"Duplicates": "1 exact and 0 near groups of 2 examples"},
+        "duplicates": {
+            "exact_groups": 1,
+            "groups": [
+                {
+                    "ids": ["cats/<i>.png", "dogs/2.png"],
+                    "splits": ["train", "test"],
+                    "labels": list(NAMES[:2]),
+                    "exact": True,
+                    "likeness": 1.0,
+                    "conflicting": True,
+                }
+            ],
+        },
+        "doubtful_labels": {
+            "judged": 60,
+            "likely_errors": 1,
+            "ranking": [
+                {
+                    "id": "cats/<u>.png",
+                    "split": "train",
+                    "label": NAMES[0],
+                    "suggestion": NAMES[2],
+                    "quality": 0.0123,
+                    "probability": 0.98,
+                    "agreement": 0.9,
+                    "likely_error": True,
+                }
+            ],
+        },
+        "seconds": 12.5,
     }
 
 

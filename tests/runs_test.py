@@ -18,6 +18,9 @@ from tl_keras import configs
 from tl_keras import inference
 from tl_keras import runs
 from tl_keras import workdirs
+from tl_keras.evaluation import metrics
+from tl_keras.evaluation import prediction_files
+from tl_keras.evaluation import predictions
 
 
 def small_config(workdir, **changes):
@@ -66,6 +69,8 @@ class FinishedRunTest(absltest.TestCase):
                 "log.csv",
                 "model.keras",
                 "pictures",
+                "predictions.npz",
+                "reliability.png",
                 "report.html",
                 "results.json",
             ],
@@ -101,6 +106,54 @@ class FinishedRunTest(absltest.TestCase):
         self.assertEqual(results["seed"], 0)
         self.assertEqual(results["versions"]["keras"], keras.__version__)
         self.assertRegex(results["data_fingerprint"], "^[0-9a-f]+$")
+
+    def test_the_saved_model_is_calibrated_and_results_tell_how(self):
+        found = json.loads((self.folder / "results.json").read_text())
+        calibration = found["calibration"]
+        self.assertTrue(calibration["applied"])
+        self.assertNotEqual(calibration["temperature"], 1.0)
+        before, after = (
+            calibration["validation"][when]["log_loss"]
+            for when in ("before", "after")
+        )
+        self.assertLess(after, before)
+        saved = inference.evaluate(self.folder, split="validation")
+        self.assertAlmostEqual(saved.log_loss, after, places=5)
+        self.assertAlmostEqual(
+            calibration["test"]["after"]["expected_calibration_error"],
+            found["test"]["expected_calibration_error"],
+            places=6,
+        )
+        # Before it, logits were larger by the temperature.
+        logits, labels = predictions.predict_logits(
+            self.result.model,
+            runs.prepare_data(
+                runs.read_data(self.result.config.data),
+                self.result.config.data,
+                0,
+                image_size=32,
+            ).test,
+        )
+        uncalibrated = metrics.from_predictions(
+            predictions.softmax(logits * calibration["temperature"]), labels
+        )
+        self.assertAlmostEqual(
+            calibration["test"]["before"]["log_loss"],
+            uncalibrated.log_loss,
+            places=5,
+        )
+
+    def test_predictions_of_the_test_part_are_kept(self):
+        kept = prediction_files.read(self.folder / "predictions.npz")
+        self.assertLen(set(kept.ids), 359)
+        again = metrics.from_predictions(kept.probabilities, kept.labels)
+        self.assertEqual(
+            again.confusion_matrix, self.result.test.confusion_matrix
+        )
+
+    def test_a_column_that_the_data_lacks_is_named(self):
+        with self.assertRaisesRegex(ValueError, "no column 'hospital'"):
+            inference.evaluate(self.folder, slices=["hospital"])
 
     def test_the_config_can_be_read_back(self):
         read = workdirs.read_config(self.folder)

@@ -19,6 +19,7 @@ __all__, __getattr__, __dir__ = lazy.names(
         "evaluate": "tl_keras.evaluation.metrics",
         "fit": "tl_keras.training.fit",
         "heads": "tl_keras.heads",
+        "interpretation": "tl_keras.interpretation",
         "load_model": "tl_keras.models",
         "plans": "tl_keras.tuning.plans",
         "run": "tl_keras.runs",

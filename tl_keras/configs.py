@@ -216,6 +216,10 @@ class RunConfig:
         range_probe: What happens when the first batch reaches the encoder in
             another range of values than it was trained on: "stop", "warn" or
             "off".
+        calibrate: Whether the logits are divided by the temperature with the
+            lowest validation log loss, where there is a validation part. The
+            saved and the exported model are calibrated; no predicted class
+            changes.
         tensorboard: Whether logs for TensorBoard are written to the workdir.
         checkpoints: When checkpoints are written, from which a run that was
             killed goes on. They are removed when its files are complete.
@@ -237,6 +241,7 @@ class RunConfig:
     strategy: str = "auto"
     precision: str = "float32"
     range_probe: str = "stop"
+    calibrate: bool = True
     tensorboard: bool = False
     checkpoints: Checkpoints = dataclasses.field(default_factory=Checkpoints)
     check_export: bool = True
@@ -252,6 +257,7 @@ class RunConfig:
         checks.one_of(self.precision, PRECISIONS, name="precision")
         checks.one_of(self.range_probe, RANGE_PROBES, name="range_probe")
         _boolean(self.step_trial, "step_trial")
+        _boolean(self.calibrate, "calibrate")
         _boolean(self.tensorboard, "tensorboard")
         _boolean(self.check_export, "check_export")
         if self.checkpoints.keep:

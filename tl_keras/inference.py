@@ -19,7 +19,10 @@ from tl_keras.data import files as data_files
 from tl_keras.data import preparation
 from tl_keras.data import texts as data_texts
 from tl_keras.data.choices import Choices
+from tl_keras.evaluation import augmented_predictions
 from tl_keras.evaluation import metrics
+from tl_keras.evaluation import slices as slicing
+from tl_keras.evaluation import thresholds
 
 BATCH_SIZE = 32
 # Kind of input to what its files are, and how one may be called.
@@ -60,6 +63,10 @@ def evaluate(
     text_column: str | None = None,
     label_column: str | None = None,
     split: str = "test",
+    slices=None,
+    precision: float = thresholds.WANTED,
+    recall: float = thresholds.WANTED,
+    test_time_augmentation: str | None = None,
     trust_modules: bool = False,
 ) -> metrics.Evaluation:
     """Evaluates the model of a finished run, on its own or on other data.
@@ -74,14 +81,71 @@ def evaluate(
             `tl_keras.configs.DataConfig`. None: its default.
         label_column: Where its labels are, likewise.
         split: "test", "validation" or "train".
+        slices: Names of columns of the data: metrics are told for each of
+            their values. None: those with few values, or numbers.
+        precision: What `Evaluation.thresholds` are to reach, in [0, 1].
+        recall: Likewise.
+        test_time_augmentation: "flip" or "crops" takes the mean answer to
+            several views of each image, see
+            `tl_keras.evaluation.augmented_predictions`. None: each as it is.
         trust_modules: See `tl_keras.load_model`.
 
     Returns:
         An `Evaluation`.
 
     Raises:
-        ValueError: If there is no finished run, if the data has other classes
-            or no such part.
+        ValueError: If there is no finished run, if the data has other classes,
+            or no such part or column, or if the model takes no images to
+            augment.
+    """
+    model, data = read_labelled(
+        workdir,
+        dataset=dataset,
+        data_dir=data_dir,
+        text_column=text_column,
+        label_column=label_column,
+        split=split,
+        trust_modules=trust_modules,
+    )
+    if test_time_augmentation is not None:
+        model = augmented_predictions.over_views(model, test_time_augmentation)
+    # In stored order, as are the columns.
+    return metrics.evaluate(
+        model,
+        data.evaluation_batches(split),
+        class_names=data.class_names,
+        columns=_columns(data.columns(split), slices),
+        precision=precision,
+        recall=recall,
+    )
+
+
+def read_labelled(
+    workdir,
+    *,
+    dataset=None,
+    data_dir=None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    split: str = "test",
+    trust_modules: bool = False,
+):
+    """The model of a finished run, and data to evaluate it on.
+
+    Args:
+        workdir: The run's folder.
+        dataset: As in `evaluate`.
+        data_dir: As in `evaluate`.
+        text_column: As in `evaluate`.
+        label_column: As in `evaluate`.
+        split: Which part the data must have.
+        trust_modules: See `tl_keras.load_model`.
+
+    Returns:
+        A `keras.Model` and a `Data`.
+
+    Raises:
+        ValueError: As `evaluate`.
     """
     checks.one_of(split, ("test", "validation", "train"), name="split")
     config = workdirs.read_config(workdir)
@@ -109,9 +173,21 @@ def evaluate(
             f"{data.name!r} has no {split} part. Got: split={split!r}. "
             f"Expected one of: {', '.join(parts)}."
         )
-    return metrics.evaluate(
-        model, getattr(data, split), class_names=data.class_names
-    )
+    return model, data
+
+
+def _columns(columns, slices):
+    if slices is None:
+        return slicing.worth_slicing(columns)
+    for name in slices:
+        if name not in columns:
+            raise ValueError(
+                f"The data has no column {name!r}. Got the columns: "
+                f"{list(columns)}. A table's other columns, the folders of "
+                "files within their class, and other values of a TensorFlow "
+                "Datasets example are columns."
+            )
+    return {name: columns[name] for name in slices}
 
 
 def _data_config(config, dataset, data_dir, text_column, label_column):
@@ -173,12 +249,8 @@ def predict(
             f"The model takes {card.input_spec}. Got: {len(texts)} texts. "
             "Expected files."
         )
-    files = [file for path in paths for file in _files(path, kind)]
-    choices = Choices(cache=False, **runs.choices_for(card.input_spec))
-    if kind == "image":
-        choices = dataclasses.replace(
-            choices, keep_aspect_ratio=config.data.keep_aspect_ratio
-        )
+    files = [file for path in paths for file in files_of(path, kind)]
+    choices = choices_of(config, card)
     inputs = []
     if files:
         inputs.append((data_files.to_inputs(files, kind), map(str, files)))
@@ -192,6 +264,45 @@ def predict(
             for name, row in zip(names, rows, strict=True)
         ]
     return predictions
+
+
+def choices_of(config, card) -> Choices:
+    """How new inputs are read to be what the model of a run takes.
+
+    Args:
+        config: The run's config.
+        card: The card of its model.
+    """
+    choices = Choices(cache=False, **runs.choices_for(card.input_spec))
+    if card.input_spec.kind != "image":
+        return choices
+    return dataclasses.replace(
+        choices, keep_aspect_ratio=config.data.keep_aspect_ratio
+    )
+
+
+def read_files(files, config, card) -> np.ndarray:
+    """Files as inputs for the model of a run, in one array.
+
+    Args:
+        files: Paths, as `files_of` gives them.
+        config: The run's config.
+        card: The card of its model.
+
+    Returns:
+        E.g. uint8 `[files, size, size, channels]`; of texts, strings.
+
+    Raises:
+        ValueError: If a file cannot be read. The message names it.
+    """
+    inputs = data_files.to_inputs(files, card.input_spec.kind)
+    readers, _ = preparation.readers(
+        {"train": inputs}, choices_of(config, card)
+    )
+    read = readers["train"].read_now(0, len(files)).numpy()
+    if card.input_spec.kind != "text":
+        return read
+    return np.array([text.decode() for text in read], object)
 
 
 def _probabilities(model, inputs, choices):
@@ -229,7 +340,13 @@ def write_csv(predictions, path):
             )
 
 
-def _files(path, kind) -> list[pathlib.Path]:
+def files_of(path, kind: str) -> list[pathlib.Path]:
+    """A file, or the files of a kind in a folder, in order of their names.
+
+    Raises:
+        ValueError: If a folder has no such file.
+        FileNotFoundError: If there is no such file or folder.
+    """
     path = pathlib.Path(path)
     wanted, example = _FILES[kind]
     if path.is_file():

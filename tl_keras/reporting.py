@@ -9,6 +9,7 @@ from tl_keras import workdirs
 from tl_keras.reports import findings as findings_
 from tl_keras.reports import page
 from tl_keras.reports import results as results_
+from tl_keras.reports.sections import audit
 
 
 def write(workdir) -> pathlib.Path:
@@ -32,10 +33,10 @@ def write(workdir) -> pathlib.Path:
     """
     folder = workdirs.make(workdir)
     results = results_.read(folder.results)
-    added = {
-        "audit": _read(folder.audit),
-        "explanations": _read(folder.explanations),
-    }
+    added = {"explanations": _read(folder.explanations / "explanations.json")}
+    found = _read(folder.audit)
+    if found is not None:
+        added["audit"] = audit.condensed(found)
     added = {name: part for name, part in added.items() if part is not None}
     if added:
         results = dataclasses.replace(results, **added)

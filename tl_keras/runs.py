@@ -20,7 +20,10 @@ from tl_keras.data.augmentation import Augmentation
 from tl_keras.encoders import loading
 from tl_keras.encoders import origins
 from tl_keras.evaluation import metrics
+from tl_keras.evaluation import prediction_files
 from tl_keras.evaluation import predictions
+from tl_keras.evaluation import slices
+from tl_keras.evaluation import temperature
 from tl_keras.reports import costs as costs_
 from tl_keras.reports import description
 from tl_keras.reports import plots
@@ -61,8 +64,9 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     This is what `tl-keras finetune` does. It prints the config, the progress
     of each phase and a table of results, and writes into the workdir:
     `config.json`, `log.csv`, `model.keras`, `results.json`, `curves.png`,
-    `confusion.png`, `export/model/1` and `report.html`. A report that fails is
-    warned of, and the run is complete without it.
+    `confusion.png`, `reliability.png`, `predictions.npz`, `export/model/1` and
+    `report.html`. A report that fails is warned of, and the run is complete
+    without it.
 
     A run that was stopped on its way, by a kill or an error, goes on where it
     was when it is started again with the same config: from its last
@@ -137,8 +141,11 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     # Saved first: whatever fails from here on, the training is not lost.
     models.save(model, workdir.model)
     with costs.part("evaluation"):
+        calibration = _calibrated(model, data, config)
+        if calibration is not None and calibration.applied:
+            models.save(model, workdir.model)
         predicted = _predicted(model, data)
-        test = _evaluation(predicted, data)
+        test = _evaluation(predicted, data, workdir)
     report = reports.collect(
         fitted,
         test,
@@ -147,6 +154,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         plan=config.plan.name,
         seed=config.seed,
         data_fingerprint=data.fingerprint,
+        calibration=_told(calibration, predicted),
         config=configs.as_dict(config),
         data=description.of(data),
         origin=origins.of(config.encoder.name, config.encoder.weights),
@@ -165,7 +173,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         )
     report = dataclasses.replace(report, cost=costs.as_dict())
     reports.write(report, workdir.results)
-    page = _page(config, workdir, data, predicted)
+    page = _page(config, workdir, model, data, predicted)
     workdir.remove_checkpoints()
     say(f"\nThe model, the results and the export are in {workdir.path}")
     if page is not None:
@@ -213,14 +221,16 @@ def _headline(config) -> str:
     return "\n".join([names, *lines])
 
 
-def _encoder_and_data(config):
+def _encoder_and_data(config, change=None):
     """Both, in the order in which one has to know of the other.
 
     Images are resized to what the encoder takes; an encoder of sound brings
     the clips as they are to what its network takes.
     """
     loading.find(config.encoder.name)  # A wrong name is told before reading.
-    source = read_data(config.data)
+    source, data_config = read_data(config.data), config.data
+    if change is not None:
+        source, data_config = change(source, data_config)
     if source.kind == "image":
         encoder = _encoder(
             config,
@@ -235,9 +245,9 @@ def _encoder_and_data(config):
                 "images. Choose an encoder for what the data are."
             )
         return encoder, prepare_data(
-            source, config.data, config.seed, image_size=spec.size
+            source, data_config, config.seed, image_size=spec.size
         )
-    data = prepare_data(source, config.data, config.seed)
+    data = prepare_data(source, data_config, config.seed)
     return _encoder(config, input_spec=data.input_spec), data
 
 
@@ -251,6 +261,21 @@ def _encoder(config, **options):
         **options,
         **config.encoder.options,
     )
+
+
+def prepared(config, *, change=None):
+    """The model, data and plan of a config, as a run begins with them.
+
+    Args:
+        config: A `RunConfig`.
+        change: From the source and the `DataConfig` to those to be used
+            instead; None for these themselves.
+
+    Returns:
+        The untrained model, the `Data` and the `Plan`.
+    """
+    encoder, data = _encoder_and_data(config, change)
+    return _model(config, encoder, data.num_classes), data, _plan(config)
 
 
 def read_data(config: configs.DataConfig):
@@ -331,20 +356,53 @@ def _callbacks(config, workdir):
     return (boards.EpochScalars(workdir.tensorboard),)
 
 
-def _predicted(model, data):
-    """Probabilities and labels of the test part; twice None without one."""
-    if data.test is None:
-        return None, None
-    return predictions.predict_probabilities(model, data.test)
-
-
-def _evaluation(predicted, data):
-    probabilities, labels = predicted
-    if probabilities is None:
+def _calibrated(model, data, config):
+    """Calibrates the model, in place; a `Calibration` or None."""
+    if not config.calibrate or data.validation is None:
         return None
-    return metrics.from_predictions(
-        probabilities, labels, class_names=data.class_names
+    return temperature.calibrate(model, data.validation)
+
+
+def _predicted(model, data):
+    """Logits and labels of the test part, or None without one."""
+    if data.test is None:
+        return None
+    return predictions.predict_logits(model, data.test)
+
+
+def _evaluation(predicted, data, workdir):
+    """The `Evaluation` on the test part; writes the predictions, too."""
+    if predicted is None:
+        return None
+    logits, labels = predicted
+    probabilities = predictions.softmax(logits)
+    part = data.splits["test"]
+    prediction_files.write(
+        prediction_files.Predictions(
+            part.ids, labels, probabilities, part.digests, data.class_names
+        ),
+        workdir.predictions,
     )
+    return metrics.from_predictions(
+        probabilities,
+        labels,
+        class_names=data.class_names,
+        columns=slices.worth_slicing(data.columns("test")),
+    )
+
+
+def _told(calibration, predicted):
+    """What `Results.calibration` is."""
+    if calibration is None:
+        return None
+    told = calibration.as_dict()
+    told["validation"] = {when: told.pop(when) for when in ("before", "after")}
+    told["test"] = None
+    if predicted is not None:
+        told["test"] = temperature.before_and_after(
+            *predicted, calibration.temperature
+        )
+    return told
 
 
 def _draw(workdir, fitted, test):
@@ -353,34 +411,41 @@ def _draw(workdir, fitted, test):
         plots.confusion(
             test.confusion_matrix, list(test.per_class), workdir.confusion
         )
+        plots.reliability(test.reliability, workdir.reliability)
 
 
-def _page(config, workdir, data, predicted):
-    """Path of the report; a warning and None where it cannot be made."""
+def _page(config, workdir, model, data, predicted):
+    """Path of the report; None where it was not asked for, or failed."""
     if not config.report.write:
         return None
+    if config.report.pictures:
+        _attempted(
+            "The pictures of the report",
+            lambda: _show_examples(config, workdir, model, data, predicted),
+        )
+    return _attempted("The report", lambda: reporting.write(workdir.path))
+
+
+def _attempted(what: str, attempt):
+    """What a function returns; a warning and None where it fails."""
     try:
-        _show_examples(config, workdir, data, predicted)
-        return reporting.write(workdir.path)
+        return attempt()
     # Whatever it is, a training of hours is worth more than its report.
     except Exception as error:
         warnings.warn(
-            f"The report could not be made: {type(error).__name__}: {error}. "
-            "The run is complete without it. Try `tl-keras report "
-            f"--workdir={workdir.path}`.",
-            stacklevel=3,
+            f"{what} could not be made: {type(error).__name__}: {error}. "
+            "The run is complete without; `tl-keras report` tries again.",
+            stacklevel=4,
         )
         return None
 
 
-def _show_examples(config, workdir, data, predicted):
-    if not config.report.pictures:
-        return
-    probabilities, labels = predicted
+def _show_examples(config, workdir, model, data, predicted):
     shown = showcase.collect(
         data,
-        probabilities,
-        labels,
+        None if predicted is None else predictions.softmax(predicted[0]),
+        None if predicted is None else predicted[1],
+        model=model,
         count=config.report.pictures,
         workdir=workdir.path,
     )

@@ -10,6 +10,8 @@ from tl_keras import checks
 from tl_keras import configs
 from tl_keras import differences
 
+# What scores may scatter over.
+SPREADS = ("folds", "seeds", "splits")
 # By section: fields that may change when a run goes on.
 _UNDECIDING = {
     "": ("workdir", "checkpoints", "check_export", "report"),
@@ -63,6 +65,34 @@ class Workdir:
         return self.path / "confusion.png"
 
     @property
+    def reliability(self) -> pathlib.Path:
+        """Confidence and accuracy on the test part, as a picture."""
+        return self.path / "reliability.png"
+
+    @property
+    def predictions(self) -> pathlib.Path:
+        """What the model said of each example of the test part."""
+        return self.path / "predictions.npz"
+
+    def spread(self, kind: str) -> pathlib.Path:
+        """How scores scatter, as a picture.
+
+        Args:
+            kind: "folds", "seeds" or "splits".
+        """
+        return self.path / f"{kind}.png"
+
+    @property
+    def corruptions(self) -> pathlib.Path:
+        """Accuracy on corrupted images by severity, as a picture."""
+        return self.path / "corruptions.png"
+
+    @property
+    def explanations(self) -> pathlib.Path:
+        """Folder of pictures of explanations, and their JSON."""
+        return self.path / "explanations"
+
+    @property
     def report(self) -> pathlib.Path:
         """The report, a page for a browser."""
         return self.path / "report.html"
@@ -81,11 +111,6 @@ class Workdir:
     def audit(self) -> pathlib.Path:
         """What an audit found in the data."""
         return self.path / "audit.json"
-
-    @property
-    def explanations(self) -> pathlib.Path:
-        """What spoke for the model's answers."""
-        return self.path / "explanations" / "explanations.json"
 
     @property
     def export(self) -> pathlib.Path:
@@ -155,7 +180,7 @@ class Workdir:
 
     def remove_results(self):
         """Removes what a run writes after its training, where it is there."""
-        _remove(*self._results())
+        _remove(self.model, *self._made_of_results(), self.export)
 
     def remove_checkpoints(self):
         """Removes the checkpoints, where there are any: a run is finished."""
@@ -194,21 +219,25 @@ class Workdir:
         return (
             self.config,
             self.log,
-            *self._results(),
+            self.model,
+            *self._made_of_results(),
+            self.export,
             self.tensorboard,
             self.checkpoints,
         )
 
-    def _results(self):
+    def _made_of_results(self):
         return (
-            self.model,
             self.results,
             self.curves,
             self.confusion,
+            self.reliability,
+            self.predictions,
+            self.corruptions,
+            self.explanations,
             self.report,
             self.pictures,
-            self.explanations.parent,
-            self.export,
+            *map(self.spread, SPREADS),
         )
 
 

@@ -1,7 +1,9 @@
 """Tests of the command line, most of them in a process of its own."""
 
+import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +12,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 
 from tl_keras.cli import main
+from tl_keras.reports import results
 
 # Half a second is the promise on a quiet machine; tests may run beside others.
 GENEROUS_SECONDS = 2.5
@@ -42,10 +45,17 @@ class AnswersAtOnceTest(parameterized.TestCase):
         (["finetune", "--image_size=big"], 2),
         (["finetune", "digits"], 2),
         (["evaluate"], 2),
+        (["evaluate", "--workdir=x", "--folds=2", "--splits=2"], 2),
+        (["compare", "--help"], 0),
+        (["compare", "runs/one"], 2),
         (["predict", "--workdir=x"], 2),
         (["predict", "image.png"], 2),
         (["export", "--help"], 0),
         (["export"], 2),
+        (["explain", "--help"], 0),
+        (["explain", "--workdir=x"], 2),
+        (["explain", "image.png"], 2),
+        (["explain", "image.png", "--workdir=x", "--methods=gradcam"], 1),
         (["export", "--check=x", "--workdir=y"], 2),
         (["finetune"], 1),
         (["finetune", "--plan=ful", "--workdir=x"], 1),
@@ -164,6 +174,22 @@ class WholeWayTest(absltest.TestCase):
         self.assertEqual(shown.returncode, 0, shown.stderr)
         table = self.shown.stdout.split("Test: ")[1].split("\n\nThe model")[0]
         self.assertEqual(shown.stdout.strip(), table.strip())
+
+    def test_scatters_over_folds_and_is_compared(self):
+        shown = tl_keras("evaluate", f"--workdir={self.workdir}", "--folds=2")
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        self.assertIn("2 trainings: 2 folds", shown.stdout)
+        self.assertTrue((self.workdir / "folds.png").is_file())
+        found = results.read(self.workdir / "results.json")
+        self.assertLen(found.cross_validation["trials"], 2)
+        self.assertEqual(found.cross_validation["num_examples"], 100)
+        other = self.folder / "other"
+        shutil.copytree(self.workdir, other, dirs_exist_ok=True)
+        compared = self.folder / "compared.json"
+        shown = tl_keras("compare", self.workdir, other, f"--json={compared}")
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        self.assertIn("do not differ beyond noise", shown.stdout)
+        self.assertLen(json.loads(compared.read_text())["pairs"], 1)
 
     def test_predict_takes_flags_after_images_and_writes_a_table(self):
         import tensorflow as tf

@@ -12,6 +12,7 @@ from sklearn import metrics as sklearn_metrics
 from tl_keras import cards
 from tl_keras import input_specs
 from tl_keras.evaluation import metrics
+from tl_keras.evaluation import resampling
 
 
 def _echo_model(num_classes, softmax=False):
@@ -69,7 +70,27 @@ class EvaluateTest(parameterized.TestCase):
             "macro_precision": report["macro avg"]["precision"],
             "macro_recall": report["macro avg"]["recall"],
             "macro_f1": report["macro avg"]["f1-score"],
+            "micro_precision": report["accuracy"],
+            "micro_f1": sklearn_metrics.f1_score(
+                labels, predicted, average="micro"
+            ),
+            "weighted_precision": report["weighted avg"]["precision"],
+            "weighted_recall": report["weighted avg"]["recall"],
+            "weighted_f1": report["weighted avg"]["f1-score"],
+            "matthews_correlation": sklearn_metrics.matthews_corrcoef(
+                labels, predicted
+            ),
+            "cohen_kappa": sklearn_metrics.cohen_kappa_score(labels, predicted),
+            "roc_auc": sklearn_metrics.roc_auc_score(
+                labels, probabilities, multi_class="ovr"
+            ),
+            "average_precision": sklearn_metrics.average_precision_score(
+                np.eye(7)[labels], probabilities
+            ),
             "log_loss": sklearn_metrics.log_loss(labels, probabilities),
+            "brier_score": ((probabilities - np.eye(7)[labels]) ** 2)
+            .sum(axis=1)
+            .mean(),
         }
         for name, value in expected.items():
             self.assertAlmostEqual(getattr(evaluation, name), value, places=6)
@@ -100,19 +121,23 @@ class EvaluateTest(parameterized.TestCase):
         self.assertEqual(
             evaluation.confusion_matrix, [[1, 1, 0], [0, 2, 0], [0, 0, 1]]
         )
+        row = evaluation.per_class["cat"]
         self.assertEqual(
-            evaluation.per_class["cat"],
-            {"precision": 1.0, "recall": 0.5, "f1": 2 / 3, "support": 2},
+            [row[name] for name in ("precision", "recall", "f1", "support")],
+            [1.0, 0.5, 2 / 3, 2],
         )
 
     def test_leaves_a_class_that_never_occurs_out_of_the_averages(self):
         evaluation = _evaluate(_logits_of([0, 1, 1, 0], 3), [0, 1, 1, 0])
         self.assertEqual(evaluation.macro_f1, 1.0)
         self.assertEqual(evaluation.balanced_accuracy, 1.0)
-        self.assertEqual(
-            evaluation.per_class["2"],
-            {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0},
-        )
+        row = evaluation.per_class["2"]
+        for name in ("precision", "recall", "f1", "support"):
+            self.assertEqual(row[name], 0)
+        self.assertIsNone(row["roc_auc"])
+        self.assertEqual(row["intervals"], {})
+        self.assertNotIn("2", evaluation.curves["roc"])
+        self.assertIsNone(evaluation.thresholds["recall"]["0.9"]["2"])
         self.assertEqual(np.shape(evaluation.confusion_matrix), (3, 3))
 
     def test_counts_a_class_that_is_only_predicted_as_a_failure(self):
@@ -133,7 +158,61 @@ class EvaluateTest(parameterized.TestCase):
         )
 
     def test_accepts_one_example(self):
-        self.assertEqual(_evaluate([[1.0, 0.0]], [0]).accuracy, 1.0)
+        evaluation = _evaluate([[1.0, 0.0]], [0])
+        self.assertEqual(evaluation.accuracy, 1.0)
+        self.assertIsNone(evaluation.roc_auc)
+        # One success says little: Wilson's interval is 1 / (1 + 1.96^2).
+        low, high = evaluation.intervals["accuracy"]
+        self.assertAlmostEqual(low, 1 / (1 + 1.959964**2), places=5)
+        self.assertEqual(high, 1.0)
+        self.assertNotIn("roc_auc", evaluation.intervals)
+
+    def test_takes_a_thousand_classes(self):
+        rng = np.random.default_rng(0)
+        labels = rng.integers(0, 1000, 300)
+        logits = rng.normal(size=(300, 1000))
+        logits[np.arange(300), labels] += 4.0
+        evaluation = _evaluate(
+            logits, labels, resamples=resampling.Resamples(count=20)
+        )
+        low, high = evaluation.intervals["macro_f1"]
+        self.assertBetween(evaluation.intervals["accuracy"][0], 0.5, 0.9)
+        self.assertLess(low, high)
+        self.assertLen(evaluation.curves["roc"], 21)
+        self.assertNotIn("average_precision", evaluation.intervals)
+        self.assertLess(len(json.dumps(evaluation.as_dict())), 4_000_000)
+
+    def test_is_not_fooled_by_probabilities_below_a_half(self):
+        # What Keras' Precision and Recall call nothing found.
+        logits = np.log([[0.4, 0.3, 0.3], [0.3, 0.4, 0.3], [0.3, 0.3, 0.4]])
+        evaluation = _evaluate(logits, [0, 1, 2])
+        self.assertEqual(evaluation.macro_precision, 1.0)
+        self.assertEqual(evaluation.macro_recall, 1.0)
+
+    def test_tells_the_metrics_of_slices(self):
+        evaluation = _evaluate(
+            _logits_of([0, 1, 1, 0], 2),
+            [0, 1, 0, 0],
+            columns={"light": ["day", "day", "night", "night"]},
+        )
+        self.assertEqual(list(evaluation.slices["light"]), ["day", "night"])
+        day, night = evaluation.slices["light"].values()
+        self.assertEqual([day["accuracy"], night["accuracy"]], [1.0, 0.5])
+        self.assertEqual(day["num_examples"], 2)
+        self.assertIn("accuracy", night["intervals"])
+        self.assertRegex(str(evaluation), r"night +2 +0\.5000  \[")
+
+    def test_takes_predictions_that_are_there_already(self):
+        probabilities = [[0.7, 0.3], [0.4, 0.6], [0.2, 0.8]]
+        evaluation = metrics.from_predictions(probabilities, [0, 1, 0])
+        self.assertAlmostEqual(evaluation.accuracy, 2 / 3)
+        for wrong, message in (
+            ([[np.nan, 1.0]], "not finite"),
+            ([[0.7, 0.7]], "no probabilities"),
+            ([0.5, 0.5], "do not fit together"),
+        ):
+            with self.assertRaisesRegex(ValueError, message):
+                metrics.from_predictions(wrong, [0] * len(wrong))
 
     def test_takes_the_names_from_the_card(self):
         model = _echo_model(2)
@@ -176,7 +255,7 @@ class EvaluationTest(absltest.TestCase):
         )
         lines = str(evaluation).splitlines()
         self.assertEqual(lines[0], "4 examples, 2 classes")
-        self.assertEqual(lines[1].split(), ["accuracy", "0.7500"])
+        self.assertRegex(lines[1], r"^accuracy +0.7500  \[0\..*, 0\..*\]$")
         self.assertEqual(
             lines[-2].split(), ["cat", "1.0000", "0.5000", "0.6667", "2"]
         )

@@ -111,7 +111,7 @@ class FullPageTest(parameterized.TestCase):
                 *_NEEDED,
                 *("data", "training", "test", "classes", "calibration"),
                 *("decisions", "ranking", "slices", "stability"),
-                *("robustness", "examples", "explanations"),
+                *("robustness", "examples", "explanations", "audit"),
             },
             sections,
         )

@@ -16,6 +16,7 @@ from absl.testing import parameterized
 
 import tl_keras
 from tl_keras.evaluation import metrics
+from tl_keras.evaluation import resampling
 from tl_keras.reports import results
 from tl_keras.training import prefix_cache
 
@@ -36,18 +37,11 @@ def _phase(name, groups, trained, score=0.5, sparsity=None):
 
 
 def _evaluation():
-    row = {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "support": 1}
-    return metrics.Evaluation(
-        num_examples=2,
-        accuracy=0.5,
-        top_5_accuracy=None,
-        balanced_accuracy=0.5,
-        macro_precision=0.25,
-        macro_recall=0.5,
-        macro_f1=1 / 3,
-        log_loss=0.7,
-        per_class={"é": row, "cat": {**row, "precision": 0.0}},
-        confusion_matrix=[[1, 0], [1, 0]],
+    return metrics.from_predictions(
+        [[0.75, 0.25], [0.75, 0.25]],
+        [0, 1],
+        class_names=("é", "cat"),
+        resamples=resampling.Resamples(count=10),
     )
 
 
@@ -125,6 +119,9 @@ class ResultsTest(parameterized.TestCase):
                 "macro_f1",
                 "per_class",
                 "confusion_matrix",
+                "expected_calibration_error",
+                "intervals",
+                "slices",
             },
             entries["test"],
         )
@@ -219,7 +216,7 @@ class ResultsTest(parameterized.TestCase):
         )
         self.assertEqual(lines[6], "400 of 1,000 parameters trained.")
         self.assertEqual(lines[8], "Test: 2 examples, 2 classes")
-        self.assertRegex(lines[9], "^accuracy +0.5000$")
+        self.assertRegex(lines[9], r"^accuracy +0.5000  \[0\..*\]$")
         self.assertLessEqual(max(map(len, lines)), 80)
 
     def test_table_shows_the_sparsity_of_phases_that_prune(self):

@@ -15,7 +15,9 @@ from tl_keras import checks
 COMMANDS = {
     "finetune": "Fine-tune an encoder on a data set, evaluate and export it.",
     "evaluate": "Evaluate the model of a workdir again.",
+    "compare": "Tell which runs differ by more than chance.",
     "predict": "Classify images, texts or sound with the model of a workdir.",
+    "explain": "Show which parts of images or texts speak for a class.",
     "export": "Export the model of a workdir for servers and phones.",
     "report": "Write the report of a run as one HTML page.",
     "cache": "List or clear what is kept of frozen layers.",

@@ -8,7 +8,9 @@ from absl import app
 from absl import flags
 
 from tl_keras.cli import common
+from tl_keras.cli import texts
 
+flags.declare_key_flag("text")
 flags.declare_key_flag("workdir")
 flags.declare_key_flag("trust_modules")
 flags.declare_key_flag("debug")
@@ -16,14 +18,11 @@ flags.declare_key_flag("debug")
 CSV = flags.DEFINE_string(
     "csv", None, "File for the probabilities of all classes."
 )
-TEXT = flags.DEFINE_multi_string(
-    "text", [], "A text to classify; may be given repeatedly."
-)
 
 
 def main(argv):
     """Prints the class and its probability, one line per input."""
-    if len(argv) < 2 and not TEXT.value:
+    if len(argv) < 2 and not texts.TEXT.value:
         raise app.UsageError(
             "Nothing to classify was given. Expected files or folders, or "
             "--text=TEXT, for example: tl-keras predict photograph.jpg "
@@ -36,7 +35,7 @@ def main(argv):
     predictions = inference.predict(
         workdir,
         argv[1:],
-        texts=TEXT.value,
+        texts=texts.TEXT.value,
         trust_modules=common.TRUST_MODULES.value,
     )
     for prediction in predictions:

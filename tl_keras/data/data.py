@@ -119,6 +119,22 @@ class Data:
         """
         return self._split(split).ids.tolist()
 
+    def columns(self, split: str) -> dict[str, np.ndarray]:
+        """What else is known of each example of a split, in stored order.
+
+        The other columns of a table, the folders of files within their class
+        folder, other single values of TensorFlow Datasets.
+
+        Returns:
+            Column name to an array `[examples]` of texts or numbers.
+
+        Example:
+            >>> import tl_keras
+            >>> tl_keras.data.load("digits").columns("test")
+            {}
+        """
+        return dict(self._split(split).columns)
+
     def train_epochs(
         self,
         *,

@@ -107,12 +107,15 @@ class Examples:
         labels: np.int64 array `[examples]`, each in `[0, classes)`.
         ids: Array of `str`: the file's path, or the source's own id.
         digests: uint8 array `[examples, 16]`: hashes of the inputs' content.
+        columns: What else the source says of each example: a name to an array
+            `[examples]` of texts or numbers.
     """
 
     inputs: object
     labels: np.ndarray
     ids: np.ndarray
     digests: np.ndarray
+    columns: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __len__(self):
         return len(self.labels)
@@ -124,7 +127,31 @@ class Examples:
             self.labels[indices],
             self.ids[indices],
             self.digests[indices],
+            {name: values[indices] for name, values in self.columns.items()},
         )
+
+
+def joined(first: Examples, second: Examples) -> Examples:
+    """The examples of two splits of one source, one after the other.
+
+    Columns that only one of them has are left out.
+    """
+    inputs = {}
+    for field in dataclasses.fields(first.inputs):
+        values = [getattr(one.inputs, field.name) for one in (first, second)]
+        is_array = isinstance(values[0], np.ndarray)
+        inputs[field.name] = np.concatenate(values) if is_array else values[0]
+    return Examples(
+        type(first.inputs)(**inputs),
+        np.concatenate([first.labels, second.labels]),
+        np.concatenate([first.ids, second.ids]),
+        np.concatenate([first.digests, second.digests]),
+        {
+            name: np.concatenate([values, second.columns[name]])
+            for name, values in first.columns.items()
+            if name in second.columns
+        },
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

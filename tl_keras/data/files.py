@@ -1,6 +1,6 @@
 """Examples from files on disk: images, sound files or texts."""
 
-import pathlib
+import os
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def to_inputs(paths, kind: str):
     """
     if kind == "text":
         values = [
-            texts.not_empty(texts.decode(path.read_bytes(), path), path)
+            texts.not_empty(texts.decode(_content(path), path), path)
             for path in paths
         ]
         return examples.Texts(np.array(values, object))
@@ -79,11 +79,11 @@ def common_kind(kinds, where) -> str:
     return next(iter(first))
 
 
-def kind_of(path: pathlib.Path) -> str | None:
+def kind_of(path) -> str | None:
     """What a file is by its name, or else by how it begins.
 
     Args:
-        path: Path of a file.
+        path: Path of a file, as a string or a `pathlib.Path`.
 
     Returns:
         `"image"`, `"audio"`, `"text"`, or None.
@@ -99,30 +99,34 @@ def kind_of(path: pathlib.Path) -> str | None:
     return kind
 
 
-def kind_by_name(path: pathlib.Path) -> str | None:
+def kind_by_name(path) -> str | None:
     """What a file's name says that it is, in any case of the letters.
 
     Example:
-        >>> import pathlib
         >>> from tl_keras.data import files
-        >>> files.kind_by_name(pathlib.Path("bark.WAV"))
+        >>> files.kind_by_name("dogs/bark.WAV")
         'audio'
     """
-    return _KINDS.get(path.suffix.lower())
+    return _KINDS.get(os.path.splitext(path)[1].lower())
 
 
-def is_hidden(path: pathlib.Path) -> bool:
+def is_hidden(path) -> bool:
     """Whether a file or folder is there for the system, not for the user.
 
     Names that begin with a dot, `Thumbs.db`, `desktop.ini` and `__MACOSX`.
 
     Example:
-        >>> import pathlib
         >>> from tl_keras.data import files
-        >>> files.is_hidden(pathlib.Path("cats/.DS_Store"))
+        >>> files.is_hidden("cats/.DS_Store")
         True
     """
-    return path.name.startswith(".") or path.name.lower() in _LEFT_BY_SYSTEMS
+    name = os.path.basename(path)
+    return name.startswith(".") or name.lower() in _LEFT_BY_SYSTEMS
+
+
+def _content(path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _begins_as_an_image(start):

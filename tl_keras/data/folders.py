@@ -1,7 +1,10 @@
 """Images, sound files or texts in class folders."""
 
+import dataclasses
 import os
 import pathlib
+
+import numpy as np
 
 from tl_keras import checks
 from tl_keras.data import examples
@@ -15,8 +18,8 @@ def read(path: str) -> examples.Source:
     If there is a folder `train`, the others are `validation` (or `val`,
     `valid`, `dev`) and `test`; otherwise every folder is a class. Classes are
     the training part's folders, sorted by name. Files may lie in folders
-    within a class folder. All are images, or sound files, or texts (`.txt`,
-    in UTF-8).
+    within a class folder, which the column `folder` names. All are images, or
+    sound files, or texts (`.txt`, in UTF-8).
 
     Hidden files (names that begin with a dot, `Thumbs.db`, `desktop.ini`,
     `__MACOSX`) are not read. Beside class folders, texts and files of other
@@ -55,11 +58,21 @@ def read(path: str) -> examples.Source:
         root,
     )
     splits = {
-        split: files.to_examples(*zip(*pairs, strict=True), kind)
+        split: _to_examples(pairs, parts[split], kind)
         for split, pairs in found.items()
         if pairs
     }
     return examples.Source(f"folder:{path}", class_names, **splits)
+
+
+def _to_examples(pairs, part, kind):
+    """Files as examples; a column says in which folder of a class each is."""
+    found = files.to_examples(*zip(*pairs, strict=True), kind)
+    within = [path.relative_to(part).parts[1:-1] for path, _ in pairs]
+    if not any(within):
+        return found
+    names = np.array(["/".join(names) for names in within], object)
+    return dataclasses.replace(found, columns={"folder": names})
 
 
 def _parts(root):
@@ -144,15 +157,19 @@ def _refuse_files_beside(folder):
 
 
 def _files_within(class_folder):
-    """All files within a class folder, sorted."""
+    """Paths of all files within a class folder, sorted.
+
+    They are strings: a `pathlib.Path` takes five times the memory.
+    """
     found = []
     for parent, folders, names in os.walk(class_folder, followlinks=True):
-        parent = pathlib.Path(parent)
-        folders[:] = sorted(
-            name for name in folders if not files.is_hidden(parent / name)
+        folders[:] = [name for name in folders if not files.is_hidden(name)]
+        found.extend(
+            os.path.join(parent, name)
+            for name in names
+            if not files.is_hidden(name)
         )
-        found.extend(parent / name for name in names)
-    found = sorted(file for file in found if not files.is_hidden(file))
+    found.sort(key=lambda path: path.split(os.sep))
     if not found:
         raise ValueError(
             f"The class folder {class_folder} is empty. Add files, or remove "

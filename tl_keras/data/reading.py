@@ -130,6 +130,25 @@ class OnTheFly:
         return tf.ensure_shape(self.decode(index), self.shape)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Chosen:
+    """Some of the inputs of another reader, in an order of their own.
+
+    Attributes:
+        reader: Reads all.
+        indices: int64 array: which of them each example here is.
+    """
+
+    reader: object
+    indices: np.ndarray
+
+    def read(self, indices):
+        """Inputs `[batch, ...]` at `indices`."""
+        with tf.device("CPU:0"):
+            places = tf.constant(self.indices, tf.int64)
+        return self.reader.read(tf.gather(places, indices))
+
+
 def _first_line(error) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

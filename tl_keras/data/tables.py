@@ -1,8 +1,11 @@
 """Texts, or files, that a table lists."""
 
 import collections
+import dataclasses
 import pathlib
 import re
+
+import numpy as np
 
 from tl_keras import checks
 from tl_keras.data import examples
@@ -15,7 +18,7 @@ _MISSING = ("", "-1", "-1.0")
 _WHOLE_NUMBER = re.compile(r"[+-]?\d+(\.0*)?")
 
 # `value` is a text, or the path of a file.
-_Row = collections.namedtuple("_Row", "where id value label split")
+_Row = collections.namedtuple("_Row", "where id value label split others")
 
 
 def read(path: str, form: str, columns) -> examples.Source:
@@ -26,7 +29,8 @@ def read(path: str, form: str, columns) -> examples.Source:
     so does one with `path` if its texts are asked for by another name than
     `text`. The column of labels has the classes' names. In `split`, if there
     is such a column, is `train`, `validation` (or `val`, `valid`, `dev`) or
-    `test`. Other columns are not read. Classes are the training part's labels
+    `test`. Other columns are kept as texts, for metrics by their values and
+    for groups. Classes are the training part's labels
     in sorted order, as numbers if all of them are. If all labels of the test
     part are missing (empty or -1), it is left out with a warning.
 
@@ -53,7 +57,10 @@ def read(path: str, form: str, columns) -> examples.Source:
                 f"{table} has a column `split`, and its own name says the "
                 f"part. Remove the column, or load `{form}:{table}`."
             )
-        rows += _rows(table, lines[columns.header_lines :], roles, split)
+        others = _others(lines[0][1], roles) if columns.header_lines else {}
+        rows += _rows(
+            table, lines[columns.header_lines :], roles, others, split
+        )
         sources.setdefault("text" in roles, table)
     if len(sources) > 1:
         raise ValueError(
@@ -95,7 +102,17 @@ def _tables(path, form):
     return found
 
 
-def _rows(table, lines, roles, split):
+def _others(names, roles) -> dict[str, int]:
+    """The positions of columns that have a name of their own and no role."""
+    names = [name.strip() for name in names]
+    return {
+        name: position
+        for position, name in enumerate(names)
+        if name and names.count(name) == 1 and position not in roles.values()
+    }
+
+
+def _rows(table, lines, roles, others, split):
     for line, cells in lines:
         row = {role: cells[position] for role, position in roles.items()}
         where = f"{table}, line {line}"
@@ -106,7 +123,8 @@ def _rows(table, lines, roles, split):
             value = _file(table, row["path"].strip(), where)
             id_ = str(value)
         part = split or _split(row.get("split", "train"), where)
-        yield _Row(where, id_, value, row["label"].strip(), part)
+        kept = {name: cells[position] for name, position in others.items()}
+        yield _Row(where, id_, value, row["label"].strip(), part, kept)
 
 
 def _file(table, path, where):
@@ -148,10 +166,20 @@ def _to_source(name, rows, holds_texts):
         values = [row.value for row in part]
         if holds_texts:
             ids = [row.id for row in part]
-            splits[split] = texts.to_examples(values, labels, ids)
+            found = texts.to_examples(values, labels, ids)
         else:
-            splits[split] = files.to_examples(values, labels, kind)
+            found = files.to_examples(values, labels, kind)
+        splits[split] = dataclasses.replace(found, columns=_columns(part))
     return examples.Source(name, class_names, **splits)
+
+
+def _columns(rows) -> dict[str, np.ndarray]:
+    """Other columns as arrays; a table of a folder may lack one."""
+    names = {name: None for row in rows for name in row.others}
+    return {
+        name: np.array([row.others.get(name, "") for row in rows], object)
+        for name in names
+    }
 
 
 def _lack_labels(rows):

@@ -1,6 +1,7 @@
 """Classification data sets of TensorFlow Datasets (TFDS)."""
 
 import collections
+import dataclasses
 import io
 import wave
 
@@ -169,7 +170,8 @@ def _check_size(builder, name):
 
 def _read_split(tfds, builder, split, keys):
     features = builder.info.features
-    inputs, labels, ids = _stored(tfds, builder, split, keys)
+    others = _others(tfds, features, keys)
+    inputs, labels, ids, values = _stored(tfds, builder, split, keys, others)
     if not inputs:
         return None
     ids = ids or [f"{split}[{index}]" for index in range(len(labels))]
@@ -178,13 +180,15 @@ def _read_split(tfds, builder, split, keys):
         return None
     labels = labels_.whole_numbers(labels, where=where)
     labels_.check_range(labels, features[keys.label].num_classes, where=where)
+    columns = {name: others[name](values[name]) for name in others}
     names = [f"{keys.kind.capitalize()} {id_} in {where}" for id_ in ids]
     if keys.kind == "text":
-        values = [
+        decoded = [
             texts.not_empty(texts.decode(value, name), name)
             for value, name in zip(inputs, names, strict=True)
         ]
-        return texts.to_examples(values, labels, ids)
+        found = texts.to_examples(decoded, labels, ids)
+        return dataclasses.replace(found, columns=columns)
     if keys.kind == "audio":
         sample_rate = features[keys.input].sample_rate
         inputs = [
@@ -198,13 +202,30 @@ def _read_split(tfds, builder, split, keys):
         labels,
         np.array(ids, object),
         fingerprint.of_bytes(inputs),
+        columns,
     )
 
 
-def _stored(tfds, builder, split, keys):
-    """Inputs as they are stored, labels, and ids if there are any."""
+def _others(tfds, features, keys) -> dict:
+    """Other features that are one class or number; each with what reads it."""
+    readers = {}
+    for name, feature in dict(features).items():
+        if name in (keys.input, keys.label) or feature.shape != ():
+            continue
+        if isinstance(feature, tfds.features.ClassLabel):
+            class_names = np.array([*feature.names, ""], object)
+            # -1 stands for none, and is the last one here.
+            readers[name] = lambda values, names=class_names: names[values]
+        elif np.dtype(feature.np_dtype).kind in "biuf":
+            readers[name] = np.asarray
+    return readers
+
+
+def _stored(tfds, builder, split, keys, others):
+    """Inputs as they are stored, labels, ids if there are any, and others."""
     features = builder.info.features
     wanted = {keys.input: True, keys.label: True}
+    wanted |= dict.fromkeys(others, True)
     has_ids = isinstance(dict(features).get("id"), tfds.features.Text)
     if has_ids:
         wanted["id"] = True
@@ -219,11 +240,14 @@ def _stored(tfds, builder, split, keys):
         # Sounds differ in length, and cannot be in one batch.
     ).batch(1 if keys.kind == "audio" else _READ_BATCH)
     inputs, labels, ids = [], [], []
+    values = {name: [] for name in others}
     for batch in batches.as_numpy_iterator():
         inputs.extend(batch[keys.input])
         labels.extend(batch[keys.label])
         ids.extend(map(bytes.decode, batch["id"]) if has_ids else ())
-    return inputs, labels, ids
+        for name in others:
+            values[name].extend(batch[name])
+    return inputs, labels, ids, values
 
 
 def _to_wav(samples, sample_rate, name):

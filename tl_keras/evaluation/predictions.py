@@ -52,23 +52,42 @@ def predict_probabilities(model, dataset):
         >>> probabilities.shape, labels.tolist()
         ((5, 3), [0, 1, 2, 0, 1])
     """
+    logits, labels = predict_logits(model, dataset)
+    return softmax(logits), labels
+
+
+def predict_logits(model, dataset):
+    """Logits and labels of a dataset, in its order.
+
+    A softmax of logits far apart rounds to 0 and 1; these do not.
+
+    Args:
+        model, dataset: As in `predict_probabilities`.
+
+    Returns:
+        `(logits, labels)`: float32 `[num_examples, num_classes]` and int64
+        `[num_examples]`. Of a model with probabilities, their logarithms.
+
+    Raises:
+        TypeError, ValueError: As `predict_probabilities` does.
+    """
     _check_dataset(dataset)
     input_shape = _input_shape(model)
+    are_logits = models.outputs_are_logits(model)
     step = _prediction_step(model, dataset, input_shape)
-    all_probabilities, all_labels, done = [], [], 0
+    all_logits, all_labels, done = [], [], 0
     for inputs, labels in dataset:
         _check_inputs(inputs, input_shape)
-        probabilities = step(inputs).numpy()
-        _check_probabilities(probabilities, first=done)
-        labels = _class_indices(
-            labels.numpy(), probabilities.shape[1], first=done
-        )
-        if len(labels) != len(probabilities):
+        outputs = step(inputs).numpy()
+        logits = outputs if are_logits else _logarithms(outputs, first=done)
+        _check_finite(logits, first=done)
+        labels = _class_indices(labels.numpy(), logits.shape[1], first=done)
+        if len(labels) != len(logits):
             raise ValueError(
                 "A batch has not as many predictions as labels. Got: "
-                f"{len(probabilities)} and {len(labels)}."
+                f"{len(logits)} and {len(labels)}."
             )
-        all_probabilities.append(probabilities)
+        all_logits.append(logits)
         all_labels.append(labels)
         done += len(labels)
     if not done:
@@ -76,7 +95,57 @@ def predict_probabilities(model, dataset):
             "The dataset is empty. Got: no examples. Expected at least one; "
             "check its filters and the split it was made of."
         )
-    return np.concatenate(all_probabilities), np.concatenate(all_labels)
+    return np.concatenate(all_logits), np.concatenate(all_labels)
+
+
+def softmax(logits) -> np.ndarray:
+    """Probabilities of logits, float32, in whatever precision these are.
+
+    Args:
+        logits: Float array `[examples, num_classes]`.
+
+    Example:
+        >>> softmax([[0.0, 0.0]]).tolist()
+        [[0.5, 0.5]]
+    """
+    logits = np.asarray(logits, np.float32)
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def checked(probabilities, labels):
+    """Probabilities and labels that were made elsewhere, checked.
+
+    Args:
+        probabilities: Float array-like `[examples, num_classes]`.
+        labels: Class indices `[examples]` or `[examples, 1]`, or one-hot rows.
+
+    Returns:
+        float32 `[examples, num_classes]` and int64 `[examples]`.
+
+    Raises:
+        ValueError: If a shape is another one, there are no examples, a
+            probability is NaN or none, or a label is no class.
+    """
+    probabilities = np.asarray(probabilities, np.float32)
+    labels = np.asarray(labels)
+    if (
+        probabilities.ndim != 2
+        or probabilities.shape[1] < 2
+        or not len(probabilities)
+        or len(labels) != len(probabilities)
+    ):
+        raise ValueError(
+            "`probabilities` and `labels` do not fit together. Got the shapes: "
+            f"{probabilities.shape} and {labels.shape}. Expected [examples, "
+            "num_classes] with at least 2 classes, and [examples]; at least "
+            "one example."
+        )
+    _check_finite(probabilities, first=0)
+    _check_probabilities(probabilities, first=0)
+    return probabilities, _class_indices(
+        labels, probabilities.shape[1], first=0
+    )
 
 
 def _check_dataset(dataset):
@@ -121,8 +190,7 @@ def _input_shape(model):
 
 
 def _prediction_step(model, dataset, input_shape):
-    """A function of inputs that returns float32 probabilities."""
-    are_logits = models.outputs_are_logits(model)
+    """A function of inputs that returns the model's outputs in float32."""
 
     def step(inputs):
         outputs = model(inputs, training=False)
@@ -136,8 +204,7 @@ def _prediction_step(model, dataset, input_shape):
                 f"The model has {outputs.shape[1]} output. Expected one per "
                 "class, so at least 2; a yes-or-no question has two classes."
             )
-        outputs = tf.cast(outputs, tf.float32)
-        return tf.nn.softmax(outputs) if are_logits else outputs
+        return tf.cast(outputs, tf.float32)
 
     def on_one_device(inputs):
         # In a strategy's scope only replicas can call a module that was
@@ -171,9 +238,17 @@ def _check_inputs(inputs, input_shape):
         )
 
 
-def _check_probabilities(probabilities, first: int):
-    """Refuses NaN and what is no distribution; `first` is the first index."""
-    finite = np.isfinite(probabilities).all(axis=1)
+def _logarithms(probabilities, first: int):
+    """Of what has to be probabilities; 0 becomes the smallest of float32."""
+    _check_finite(probabilities, first)
+    _check_probabilities(probabilities, first)
+    smallest = np.finfo(np.float32).tiny
+    return np.log(np.maximum(probabilities, smallest))
+
+
+def _check_finite(values, first: int):
+    """Refuses NaN; `first` is the first example's index."""
+    finite = np.isfinite(values).all(axis=1)
     if not finite.all():
         raise ValueError(
             "The model's predictions are not finite. Got NaN or infinity for "
@@ -181,6 +256,10 @@ def _check_probabilities(probabilities, first: int):
             f"{first + np.argmin(finite)}. The weights may have diverged "
             "(train with a lower learning rate), or the inputs hold NaN."
         )
+
+
+def _check_probabilities(probabilities, first: int):
+    """Refuses what is no distribution; `first` is the first index."""
     # The sum of 1,000 bfloat16 probabilities is off by up to 0.4 percent.
     valid = np.abs(probabilities.sum(axis=1) - 1) < 1e-2
     valid &= (probabilities >= 0).all(axis=1)

@@ -1,4 +1,4 @@
-"""Pictures of a run: learning curves, a confusion matrix."""
+"""Pictures of a run: learning curves, how it errs, how scores scatter."""
 
 import pathlib
 
@@ -21,6 +21,7 @@ _MAX_CLASSES_WITH_COUNTS = 30
 # A picture wider than this is hard to open.
 _MAX_SIDE_INCHES = 64.0
 _DPI = 110
+_CORRUPTIONS_A_ROW = 6
 
 
 def curves(history, path) -> pathlib.Path:
@@ -113,6 +114,161 @@ def confusion(matrix, class_names, path) -> pathlib.Path:
     if len(names) <= _MAX_CLASSES_WITH_COUNTS:
         _write_counts(panel, matrix, shares)
     panel.set_title(f"{int(matrix.sum()):,} examples")
+    return _save(figure, path)
+
+
+def reliability(bins, path) -> pathlib.Path:
+    """Draws accuracy over confidence, and how many examples have which.
+
+    A calibrated model lies on the diagonal.
+
+    Args:
+        bins: As in `Evaluation.reliability`.
+        path: Name of the PNG file. Missing folders are made.
+
+    Returns:
+        The path.
+
+    Example:
+        >>> import os, tempfile
+        >>> from tl_keras.evaluation import calibration_error
+        >>> from tl_keras.reports import plots
+        >>> bins = calibration_error.reliability([0.9, 0.6], [True, False])
+        >>> path = os.path.join(tempfile.mkdtemp(), "reliability.png")
+        >>> plots.reliability(bins, path).name
+        'reliability.png'
+    """
+    figure = _figure(4.6, 5.2)
+    upper, lower = figure.subplots(
+        2, 1, sharex=True, height_ratios=(3, 1), squeeze=True
+    )
+    filled = [one for one in bins if one["num_examples"]]
+    upper.plot([0, 1], [0, 1], color="#999999", linestyle="--", linewidth=1)
+    upper.bar(
+        [one["low"] for one in filled],
+        [one["accuracy"] for one in filled],
+        [one["high"] - one["low"] for one in filled],
+        align="edge",
+        color="#c6d9ec",
+        edgecolor=_TRAINING_COLOR,
+    )
+    upper.plot(
+        [one["confidence"] for one in filled],
+        [one["accuracy"] for one in filled],
+        color=_VALIDATION_COLOR,
+        marker="o",
+        markersize=4,
+    )
+    upper.set_ylabel("accuracy")
+    upper.set_ylim(0, 1)
+    lower.bar(
+        [one["low"] for one in bins],
+        [one["num_examples"] for one in bins],
+        [one["high"] - one["low"] for one in bins],
+        align="edge",
+        color=_TRAINING_COLOR,
+    )
+    lower.set_ylabel("examples")
+    lower.set_xlabel("confidence")
+    lower.set_xlim(0, 1)
+    return _save(figure, path)
+
+
+def spread(trials, path) -> pathlib.Path:
+    """Draws the scores of several trainings, their means and intervals.
+
+    Args:
+        trials: A `tl_keras.evaluation.trials.Trials`.
+        path: Name of the PNG file. Missing folders are made.
+
+    Returns:
+        The path.
+    """
+    names = ("accuracy", "macro_f1", "log_loss")
+    figure = _figure(3.2 * len(names), 3.6)
+    panels = figure.subplots(1, len(names))
+    divisions = list(
+        dict.fromkeys((one["repeat"], one["fold"]) for one in trials.trials)
+    )
+    for panel, name in zip(panels, names, strict=True):
+        found = trials.metrics[name]
+        if found["interval"] is not None:
+            panel.axhspan(*found["interval"], color="#dde8f3", zorder=0)
+        panel.axhline(found["mean"], color=_TRAINING_COLOR, linewidth=1)
+        panel.plot(
+            [
+                divisions.index((one["repeat"], one["fold"])) + 1
+                for one in trials.trials
+            ],
+            [one[name] for one in trials.trials],
+            linestyle="",
+            marker="o",
+            markersize=5,
+            color=_VALIDATION_COLOR,
+            alpha=0.7,
+        )
+        panel.set_title(
+            f"{name.replace('_', ' ')}: {found['mean']:.4f}", fontsize=10
+        )
+        panel.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+        panel.set_xlabel(
+            {"folds": "fold", "splits": "split"}.get(trials.kind, "all seeds")
+        )
+    return _save(figure, path)
+
+
+def corruptions(accuracy, clean_accuracy: float, path) -> pathlib.Path:
+    """Draws accuracy on corrupted images, a small panel for each corruption.
+
+    Args:
+        accuracy: Name to accuracies at severities 1, 2, ..., as in
+            `Robustness.accuracy`.
+        clean_accuracy: On the same images as they are: severity 0.
+        path: Name of the PNG file. Missing folders are made.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: If `accuracy` is empty.
+
+    Example:
+        >>> import os, tempfile
+        >>> from tl_keras.reports import plots
+        >>> path = os.path.join(tempfile.mkdtemp(), "corruptions.png")
+        >>> accuracy = {"snow": [0.8, 0.7, 0.6, 0.5, 0.4]}
+        >>> plots.corruptions(accuracy, 0.9, path).name
+        'corruptions.png'
+    """
+    if not accuracy:
+        raise ValueError("`accuracy` is empty. Expected a corruption at least.")
+    columns = min(_CORRUPTIONS_A_ROW, len(accuracy))
+    rows = -(-len(accuracy) // columns)
+    figure = _figure(1.7 * columns + 0.6, 1.6 * rows + 0.4)
+    panels = figure.subplots(
+        rows, columns, sharex=True, sharey=True, squeeze=False
+    )
+    means = [clean_accuracy, *np.mean(list(accuracy.values()), axis=0)]
+    for panel, (name, values) in zip(
+        panels.flat, accuracy.items(), strict=False
+    ):
+        severities = range(len(values) + 1)
+        panel.plot(severities, means, color="#9aa5b1", linestyle=":")
+        panel.plot(
+            severities,
+            [clean_accuracy, *values],
+            color=_TRAINING_COLOR,
+            marker="o",
+            ms=3,
+        )
+        panel.set_title(name.replace("_", " "), fontsize=8)
+        panel.set_xticks(severities)
+        panel.set_ylim(0, 1)
+        panel.grid(axis="y", linewidth=0.4)
+    for panel in panels.flat[len(accuracy) :]:
+        panel.set_axis_off()
+    figure.supxlabel("severity, 0 is none; dotted: mean of all", fontsize=9)
+    figure.supylabel("accuracy", fontsize=9)
     return _save(figure, path)
 
 

@@ -42,6 +42,15 @@ class Results:
             is no such split.
         versions: Versions of `tl_keras`, `tensorflow`, `keras`, `numpy` and
             `python`.
+        calibration: The fields of a `Calibration`, whose `before` and `after`
+            are under `validation`, and under `test` those on the test part
+            (None without one); None where nothing was calibrated.
+        cross_validation: The fields of `Trials` over folds, from `tl-keras
+            evaluate --folds`; None if that was not asked for.
+        stability: `seeds` and `splits`: the fields of `Trials` over them,
+            from `--seeds` and `--splits`; None as above.
+        robustness: The fields of a `Robustness`, from `tl-keras evaluate
+            --corruptions`; None if that was not asked for.
         config: The fields of the config, None for a training without one.
         data: What `description.of` says of the data.
         history: A dict an epoch, the rows of `FitResult.history`.
@@ -52,13 +61,8 @@ class Results:
         examples: Single examples of the test part that are worth a look.
         excluded_examples: How many examples were left out by name, by the
             part of the source that they were in.
-        calibration: The temperature, and the scores before and after it.
-        cross_validation: Scores over folds.
-        stability: Scores over `seeds` and over `splits`.
-        robustness: Scores on corrupted inputs.
-        explanations: What methods of explanation found, and how far they can
-            be trusted.
-        audit: What an audit found in the data.
+        explanations: What `tl-keras explain` found.
+        audit: What `tl-keras audit` found in the data.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -120,7 +124,7 @@ def collect(
         plan: Name of the plan.
         seed: Seed of the run.
         data_fingerprint: Of the data's content: `data.fingerprint`.
-        **sections: Other fields of `Results`, e.g. `config`.
+        **sections: Other fields of `Results`, e.g. `calibration`.
 
     Returns:
         `Results`.
@@ -271,7 +275,7 @@ def read(path) -> Results:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is no JSON, or has other entries.
+        ValueError: If the file is no JSON, lacks an entry or has others.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -341,12 +345,27 @@ def table(results: Results) -> str:
         "",
         f"{results.parameters['trained']:,} of {total:,} parameters trained.",
     ]
+    if results.calibration is not None:
+        lines.append(_calibration_line(results.calibration))
     if results.test is not None:
         # scikit-learn takes a second to import, and reading needs none of it.
         from tl_keras.evaluation import metrics
 
         lines += ["", f"Test: {metrics.Evaluation(**results.test)}"]
     return "\n".join(lines)
+
+
+def _calibration_line(calibration) -> str:
+    if not calibration["applied"]:
+        return f"Not calibrated, since {calibration['reason']}."
+    before, after = (
+        calibration["validation"][when]["log_loss"]
+        for when in ("before", "after")
+    )
+    return (
+        f"Calibrated: logits are divided by {calibration['temperature']:.3f}, "
+        f"validation log loss\n{before:.4f} before and {after:.4f} after."
+    )
 
 
 def _phase_lines(phases) -> list[str]:
@@ -404,9 +423,9 @@ def provenance(results: Results) -> dict:
         results: Of the run.
 
     Returns:
-        Data set, its fingerprint, plan, seed, and the scores on the test part
-        without those of single classes; None in place of these where there is
-        no such part.
+        Data set, its fingerprint, plan, seed, the scores on the test part
+        without those of single classes, and the temperature by which the
+        logits were divided; None in place of what there is not.
     """
     test = results.test
     if test is not None:
@@ -417,6 +436,7 @@ def provenance(results: Results) -> dict:
         "plan": results.plan,
         "seed": results.seed,
         "test": test,
+        "temperature": (results.calibration or {}).get("temperature"),
     }
 
 

@@ -6,6 +6,9 @@ import re
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.interpretation import gradcam
+from tl_keras.reports import heatmaps
+
 FOLDER = "pictures"
 _MAX_SAMPLES = 12
 _MAX_LETTERS = 400
@@ -14,7 +17,9 @@ _MIN_JPEG_SIZE_PX = 64
 _JPEG_QUALITY = 88
 
 
-def collect(data, probabilities, labels, *, count: int, workdir) -> dict:
+def collect(
+    data, probabilities, labels, *, model=None, count: int, workdir
+) -> dict:
     """Examples with the highest losses, the surest errors, a few samples.
 
     Args:
@@ -22,6 +27,8 @@ def collect(data, probabilities, labels, *, count: int, workdir) -> dict:
         probabilities: Float `[num_examples, num_classes]` of the test part,
             in its order; None where there is none.
         labels: Int `[num_examples]` of it, or None.
+        model: What predicted, to show by Grad-CAM what spoke for its
+            predictions, where it has a layer for that; None shows none.
         count: How many of each kind, at least 1.
         workdir: Where the pictures are written, in the folder `pictures`,
             JPEG, or PNG below 64 pixels.
@@ -31,22 +38,28 @@ def collect(data, probabilities, labels, *, count: int, workdir) -> dict:
         of dicts with `id`, `label`, and `picture` (its path in the workdir;
         images only) or `text`; the last two with `index`, `predicted`,
         `probability` (of the prediction) and `loss` (the natural logarithm of
-        the label's probability, negative) too.
+        the label's probability, negative) too, and `overlay` (the path of a
+        second picture) where `method` names how it was made.
     """
     shown = _Shown(data, pathlib.Path(workdir))
     found = {"samples": _samples(shown)}
-    if probabilities is not None:
-        for name, indices in _chosen(probabilities, labels, count).items():
-            found[name] = [
-                {
-                    **shown.entry("test", index, f"{name}_{place}"),
-                    "index": int(index),
-                    **_prediction(
-                        probabilities[index], labels[index], data.class_names
-                    ),
-                }
-                for place, index in enumerate(indices, start=1)
-            ]
+    if probabilities is None:
+        return found
+    for name, indices in _chosen(probabilities, labels, count).items():
+        found[name] = [
+            {
+                **shown.entry("test", index, f"{name}_{place}"),
+                "index": int(index),
+                **_prediction(
+                    probabilities[index], labels[index], data.class_names
+                ),
+            }
+            for place, index in enumerate(indices, start=1)
+        ]
+    predicted = [*found["top_losses"], *found["confident_errors"]]
+    if predicted and model is not None and gradcam.can_explain(model):
+        shown.add_overlays(predicted, model)
+        found["method"] = "Grad-CAM"
     return found
 
 
@@ -122,10 +135,29 @@ class _Shown:
         kind = self.data.input_spec.kind
         if kind == "audio":
             return entry
-        [one] = examples.inputs.read(tf.constant([index], tf.int64)).numpy()
+        [one] = self._read(split, [index])
         if kind == "text":
             return {**entry, "text": one.decode()[:_MAX_LETTERS]}
         return {**entry, "picture": self._write(one, name)}
+
+    def add_overlays(self, entries, model):
+        """Writes what spoke for the predictions of test images, in place."""
+        images = self._read("test", [entry["index"] for entry in entries])
+        names = self.data.class_names
+        maps = gradcam.grad_cam(
+            model,
+            images,
+            classes=[names.index(entry["predicted"]) for entry in entries],
+        )
+        for entry, image, map_ in zip(entries, images, maps, strict=True):
+            name = pathlib.PurePath(entry["picture"]).stem
+            entry["overlay"] = self._write(
+                heatmaps.overlay(image, map_), f"{name}_map"
+            )
+
+    def _read(self, split, indices):
+        reader = self.data.splits[split].inputs
+        return reader.read(tf.constant(indices, tf.int64)).numpy()
 
     def _write(self, image, name) -> str:
         image = np.clip(np.round(image), 0, 255).astype(np.uint8)

@@ -414,20 +414,9 @@ class Prefixes:
         """The store of what a cut gives with the weights of now."""
         data = self._feed.data
         part = cuts.between(self._graph, self._graph.inputs, cut)
-        content = [
-            _FORMAT,
-            graph_fingerprint.of(part),
-            repr(data.input_spec),
-            data.keep_aspect_ratio,
-            self._settings.dtype,
-            tf.__version__,
-            keras.__version__,
-            sorted({d.device_type for d in tf.config.list_logical_devices()}),
-        ]
-        key = hashlib.blake2b(
-            json.dumps(content).encode(), digest_size=16
-        ).hexdigest()
-        folder = self._settings.path / key
+        folder = self._settings.path / store_key(
+            part, data, self._settings.dtype
+        )
         if not make and not folder.exists():
             return None
         specs = [
@@ -493,6 +482,31 @@ class Prefixes:
                 f"it would take {_in_gb(needed)}, and {_in_gb(max(free, 0))} "
                 f"are free in {self._settings.path}"
             )
+
+
+def store_key(part: graph.Flat, data, dtype: str | None = None) -> str:
+    """The name of the store of what a part of a model gives for data.
+
+    Args:
+        part: From the inputs to the cut.
+        data: A `Data`.
+        dtype: The `dtype` of the `PrefixCache`.
+
+    Returns:
+        32 hexadecimal digits: of what computes the rows, and from what.
+    """
+    content = [
+        _FORMAT,
+        graph_fingerprint.of(part),
+        repr(data.input_spec),
+        data.keep_aspect_ratio,
+        dtype,
+        tf.__version__,
+        keras.__version__,
+        sorted({d.device_type for d in tf.config.list_logical_devices()}),
+    ]
+    text = json.dumps(content).encode()
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 class _NotUsed(Exception):

@@ -29,6 +29,7 @@ class TrainFunction:
         self.steps_at_a_time = model.steps_per_execution
         self._model = model
         self._step, self._run = _functions(model)
+        self._traced = False
         self.start()
 
     def start(self, steps_per_epoch=None, total_steps=None):
@@ -70,6 +71,10 @@ class TrainFunction:
             count = min(count, left)
         if self.total_steps is not None:
             count = min(count, max(1, self.total_steps - self.done))
+        if not self._traced:
+            if self._model.distribute_strategy.num_replicas_in_sync == 1:
+                self._model.create_metric_variables(iterator.element_spec)
+            self._traced = True
         if self._restore is not None:
             # Some of Keras' variables, e.g. those of metrics, are made when
             # the step is traced.
@@ -111,17 +116,21 @@ def _functions(model):
 
     @tf.autograph.experimental.do_not_convert
     def run(iterator, count):
-        logs, waited = next_step(iterator)
-
         def body(done, logs, waited):
             del logs
             logs, more = next_step(iterator)
             return done + 1, logs, waited + more
 
+        # A first step in front of the loop would be optimised a second time.
+        traced = step.get_concrete_function(iterator.element_spec)
+        logs = tf.nest.map_structure(
+            lambda spec: tf.zeros(spec.shape, spec.dtype),
+            traced.structured_outputs,
+        )
         _, logs, waited = tf.while_loop(
             lambda done, *_: done < count,
             body,
-            (tf.constant(1), logs, waited),
+            (tf.constant(0), logs, tf.constant(0.0, tf.float64)),
             # Ahead of its turn, a batch would seem to be waited for.
             parallel_iterations=1,
         )

@@ -184,6 +184,28 @@ class TrainingModel(keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return loss + penalty / replicas
 
+    def create_metric_variables(self, spec):
+        """Creates the variables of losses and metrics, as a step would.
+
+        TensorFlow traces a function twice where it creates variables, and a
+        training step takes seconds to trace.
+
+        Args:
+            spec: `tf.TypeSpec`s of a batch.
+        """
+        _, *given = spec
+        example = [*given, self.network.outputs]
+        if not all(map(_has_static_rows, keras.tree.flatten(example))):
+            return
+        *given, outputs = keras.tree.map_structure(_zeros, example)
+        outputs = graph.pack_outputs(self.network, outputs)
+        targets, weights = (*given, None)[:2]
+        self.compute_loss(
+            y=targets, y_pred=outputs, sample_weight=weights, training=False
+        )
+        self.compute_metrics(None, targets, outputs, weights)
+        self.reset_metrics()
+
     def save(self, filepath, *args, **kwargs):
         """Saves the user's model, as callbacks expect it."""
         return self.network.save(filepath, *args, **kwargs)
@@ -257,3 +279,14 @@ class _Hidden:
 
 def _distinct(weights) -> _Hidden:
     return _Hidden(list({id(weight): weight for weight in weights}.values()))
+
+
+def _has_static_rows(spec) -> bool:
+    """Whether only the size of the batch is open."""
+    shape = tf.TensorShape(spec.shape)
+    return bool(shape.rank) and None not in shape.as_list()[1:]
+
+
+def _zeros(spec):
+    """A batch of one, of zeros."""
+    return tf.zeros((1, *spec.shape[1:]), spec.dtype)

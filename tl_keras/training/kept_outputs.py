@@ -1,0 +1,132 @@
+"""What a model gives for examples whose frozen beginning was computed once."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tl_keras import cards
+from tl_keras import graph
+from tl_keras.data.augmentation import Augmentation
+from tl_keras.training import feeds
+from tl_keras.training import prefix_cache
+from tl_keras.training import timed_choices
+from tl_keras.training import training_model
+from tl_keras.tuning import groups as layer_groups
+
+_BATCH_SIZE = 512
+
+
+class KeptOutputs:
+    """Asks a model for examples again and again, with weights that change.
+
+    What no phase of a plan trains is computed once for each example, and kept
+    where `fit` keeps it and finds it. Where that cannot be, the whole model is
+    run each time.
+
+    Args:
+        model: A model from `tl_keras.build`.
+        plan: A `Plan`: what may have changed when `outputs` is called.
+        data: The `tl_keras.data.Data` that the examples are of.
+        settings: A `PrefixCache`.
+    """
+
+    def __init__(self, model, plan, data, settings):
+        self._model = model
+        self._whole = graph.flat(model)
+        self._groups = layer_groups.resolve(model, cards.of(model).groups)
+        self._phase = _widest(plan, self._groups.names)
+        self._data = data
+        self._settings = settings
+        self._steps = {}
+
+    def prepare(self, examples):
+        """Computes what is frozen for all examples of a part.
+
+        Args:
+            examples: `Examples` with a reader.
+
+        Returns:
+            `(examples, seconds)`: what `outputs` takes, and how long it took.
+        """
+        if self._phase is None or self._settings.mode == "never":
+            return _Part(examples.inputs, None), 0.0
+        splits = {"train": examples}
+        feed = feeds.DataFeed(dataclasses.replace(self._data, splits=splits))
+        prefixes = prefix_cache.Prefixes(
+            self._model,
+            self._whole,
+            self._groups,
+            feed,
+            dataclasses.replace(self._settings, mode="always"),
+            (self._phase,),
+            timed_choices.TimedChoices(None),
+            say=lambda *_, **__: None,
+        )
+        try:
+            prefixes.check(self._phase)
+            kept, rest, report = prefixes.apply(self._phase)
+        except (ValueError, OSError):
+            # It reads images or strings, or there is no room for it.
+            return _Part(examples.inputs, None), 0.0
+        reader = kept.data.splits["train"].inputs
+        return _Part(reader, rest), report.seconds
+
+    def outputs(self, part, indices) -> np.ndarray:
+        """What the model gives for some examples, with the weights of now.
+
+        Args:
+            part: From `prepare`.
+            indices: int64 array `[examples]`, not empty.
+
+        Returns:
+            float32 `[examples, num_classes]`.
+        """
+        step = self._steps.get(id(part))
+        if step is None:
+            # Traced once, since each trace takes memory that stays taken.
+            step = self._steps[id(part)] = (tf.function(self._step(part)), part)
+        found = []
+        for start in range(0, len(indices), _BATCH_SIZE):
+            chosen = indices[start : start + _BATCH_SIZE]
+            filled = np.resize(chosen, _BATCH_SIZE)
+            found.append(step[0](tf.constant(filled)).numpy()[: len(chosen)])
+        return np.concatenate(found)
+
+    def _step(self, part):
+        def step(indices):
+            inputs = part.reader.read(indices)
+            if part.rest is None:
+                inputs = graph.as_declared(
+                    self._model, keras.tree.flatten(inputs)
+                )
+                outputs = self._model(inputs[0], training=False)
+            else:
+                [outputs] = part.rest.run(list(inputs), training_model.infer)
+            return tf.cast(outputs, tf.float32)
+
+        return step
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Part:
+    """Examples, and what of the model has to be run for them (None: all)."""
+
+    reader: object
+    rest: object
+
+
+def _widest(plan, names):
+    """A phase that trains all that any other one trains, without its changes.
+
+    None if there is none: then each phase trains something of its own.
+    """
+    trained = [set(phase.groups(names)) for phase in plan.phases]
+    everything = set().union(*trained)
+    for phase, groups in zip(plan.phases, trained, strict=True):
+        if groups == everything:
+            return dataclasses.replace(
+                phase, augmentation=Augmentation(), cache_views=None
+            )
+    return None
