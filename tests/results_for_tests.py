@@ -69,6 +69,7 @@ def entries() -> dict:
         "cross_validation": _trials("folds", 6),
         "stability": {"seeds": _trials("seeds", 3), "splits": None},
         "robustness": _robustness(),
+        "comparison": _comparison(),
         "explanations": _explanations(),
         "audit": audit(),
     }
@@ -202,7 +203,7 @@ def test() -> dict:
             for name, value in scores.items()
             if value is not None
         },
-        "interval_settings": {"level": 0.95, "resamples": 1000, "seed": 0},
+        "interval_settings": {"count": 1000, "seed": 0, "level": 0.95},
         "slices": {
             "camera": {
                 value: {
@@ -328,6 +329,36 @@ def _trials(kind, count) -> dict:
                 "macro_f1": 0.74 + place / 50,
             }
             for place in range(count)
+        ],
+    }
+
+
+def _comparison() -> dict:
+    scores = {
+        "accuracy": 0.85,
+        "balanced_accuracy": 0.84,
+        "macro_f1": 0.83,
+        "log_loss": 0.4,
+        "brier_score": 0.2,
+    }
+    return {
+        "num_examples": 33,
+        "level": 0.95,
+        "scores": {"this <run>": scores, "other": {**scores, "accuracy": 0.8}},
+        "pairs": [
+            {
+                "first": "this <run>",
+                "second": "other",
+                "only_first_right": 4,
+                "only_second_right": 2,
+                "p_value": 0.6875,
+                "adjusted_p_value": 0.6875,
+                "differ": False,
+                "differences": {
+                    name: {"difference": 0.05, "interval": [-0.08, 0.17]}
+                    for name in scores
+                },
+            }
         ],
     }
 

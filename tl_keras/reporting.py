@@ -16,10 +16,14 @@ def write(workdir) -> pathlib.Path:
     """Writes `report.html` into the workdir of a finished run.
 
     No model is loaded and no data is read: the report tells what the workdir
-    holds, `results.json`, pictures, and what was added since by other
-    commands: `audit.json` and `explanations/explanations.json`, whose numbers
-    are put into `results.json`, too. A `model_card.md` that is there becomes a
-    part of the model card.
+    holds, `results.json` and pictures; and what was put there since:
+
+    - `audit.json`, by `tl-keras audit --out=WORKDIR`;
+    - `comparison.json`, by `tl-keras compare ... --json=FILE`;
+    - `explanations/explanations.json`, by `tl-keras explain`;
+    - `model_card.md`, what the user has to say of the model, in Markdown.
+
+    What is shown of the first three is put into `results.json`, too.
 
     Args:
         workdir: The run's folder.
@@ -33,7 +37,10 @@ def write(workdir) -> pathlib.Path:
     """
     folder = workdirs.make(workdir)
     results = results_.read(folder.results)
-    added = {"explanations": _read(folder.explanations / "explanations.json")}
+    added = {
+        "comparison": _read(folder.comparison),
+        "explanations": _read(folder.explanations / "explanations.json"),
+    }
     found = _read(folder.audit)
     if found is not None:
         added["audit"] = audit.condensed(found)

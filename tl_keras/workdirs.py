@@ -108,6 +108,11 @@ class Workdir:
         return self.path / "model_card.md"
 
     @property
+    def comparison(self) -> pathlib.Path:
+        """How the run does beside others, if they were compared."""
+        return self.path / "comparison.json"
+
+    @property
     def audit(self) -> pathlib.Path:
         """What an audit found in the data."""
         return self.path / "audit.json"
@@ -235,6 +240,7 @@ class Workdir:
             self.predictions,
             self.corruptions,
             self.explanations,
+            self.comparison,
             self.report,
             self.pictures,
             *map(self.spread, SPREADS),

@@ -112,6 +112,7 @@ class FullPageTest(parameterized.TestCase):
                 *("data", "training", "test", "classes", "calibration"),
                 *("decisions", "ranking", "slices", "stability"),
                 *("robustness", "examples", "explanations", "audit"),
+                "comparison",
             },
             sections,
         )

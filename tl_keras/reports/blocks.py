@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +166,18 @@ class Section:
 def text(value) -> Cell:
     """A cell of words."""
     return Cell(str(value))
+
+
+def words(name: str) -> str:
+    """The name of a score or field as a header.
+
+    Example:
+        >>> words("num_examples"), words("macro_f1"), words("val_loss")
+        ('Examples', 'Macro F1', 'Validation loss')
+    """
+    spoken = re.sub("^val_", "validation_", name.removeprefix("num_"))
+    spoken = spoken.replace("_", " ").replace("f1", "F1")
+    return spoken[0].upper() + spoken[1:]
 
 
 def count(value, **options) -> Cell:

@@ -14,6 +14,7 @@ from tl_keras.reports import palette
 from tl_keras.reports.sections import audit
 from tl_keras.reports.sections import calibration
 from tl_keras.reports.sections import classes
+from tl_keras.reports.sections import comparison
 from tl_keras.reports.sections import cost
 from tl_keras.reports.sections import data
 from tl_keras.reports.sections import decisions
@@ -42,6 +43,7 @@ SECTIONS = (
     ranking,
     slices,
     stability,
+    comparison,
     robustness,
     examples,
     explanations,

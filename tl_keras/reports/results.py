@@ -61,6 +61,7 @@ class Results:
         examples: Single examples of the test part that are worth a look.
         excluded_examples: How many examples were left out by name, by the
             part of the source that they were in.
+        comparison: The fields of a `Comparison` with other runs.
         explanations: What `tl-keras explain` found.
         audit: What `tl-keras audit` found in the data.
     """
@@ -87,6 +88,7 @@ class Results:
     cross_validation: dict | None = None
     stability: dict | None = None
     robustness: dict | None = None
+    comparison: dict | None = None
     explanations: dict | None = None
     audit: dict | None = None
 

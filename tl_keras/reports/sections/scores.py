@@ -44,7 +44,7 @@ def _intro(test) -> str:
         return f"On {test['num_examples']:,} examples of the test part."
     return (
         f"On {test['num_examples']:,} examples of the test part. Intervals "
-        f"are of {settings['level']:.0%}, from {settings['resamples']:,} "
+        f"are of {settings['level']:.0%}, from {settings['count']:,} "
         "bootstrap samples of these examples: another test part of the same "
         "kind would give a score within them about so often."
     )

@@ -67,7 +67,7 @@ def _table(title, one):
         ),
         rows=tuple(
             (
-                blocks.text(_worded(name)),
+                blocks.text(blocks.words(name)),
                 blocks.score(row["mean"]),
                 *[blocks.score(b) for b in row["interval"] or (None, None)],
                 blocks.score(row["standard_deviation"]),
@@ -85,7 +85,7 @@ def _table(title, one):
 def _facts(one):
     names = ("folds", "repeats", "seeds", "num_examples")
     rows = [
-        (_worded(name), blocks.count(one[name]))
+        (blocks.words(name), blocks.count(one[name]))
         for name in names
         if one.get(name) is not None
     ]
@@ -109,7 +109,7 @@ def _each(title, one):
     scores = [name for name in one["metrics"] if name in trials[0]]
     return blocks.Table(
         caption=f"{title}: every trial.",
-        columns=tuple(_worded(name) for name in [*counts, *scores]),
+        columns=tuple(blocks.words(name) for name in [*counts, *scores]),
         rows=tuple(
             (
                 *[blocks.count(trial[name]) for name in counts],
@@ -119,8 +119,3 @@ def _each(title, one):
         ),
         folded=True,
     )
-
-
-def _worded(name: str) -> str:
-    words = name.replace("num_", "").replace("_", " ").replace("f1", "F1")
-    return words[0].upper() + words[1:]

@@ -28,7 +28,7 @@ def _intro(best) -> str:
     return (
         f"The model has the weights of epoch {best['epoch']} of the phase "
         f"“{best['phase']}”, which had the best "
-        f"{_worded(best['monitor']).lower()}: {best['score']:.4f}."
+        f"{blocks.words(best['monitor']).lower()}: {best['score']:.4f}."
     )
 
 
@@ -41,14 +41,14 @@ def _curves(history, best):
 def _curve(history, row, name):
     last = history[-1 if row is None else row]
     values = ", ".join(
-        f"{_worded(key)} {last[key]:.3f}"
+        f"{blocks.words(key)} {last[key]:.3f}"
         for key in (name, f"val_{name}")
         if last.get(key) is not None
     )
     kept = "the last" if row is None else "the one that was kept"
     return figures.drawing(
         lambda figure: drawings.curve(figure, history, name, row),
-        caption=f"{_worded(name)} by epoch. Phases are shaded in turn"
+        caption=f"{blocks.words(name)} by epoch. Phases are shaded in turn"
         + ("." if row is None else "; the dashed line marks the kept weights."),
         alt=f"Curves of the {name.replace('_', ' ')} over {len(history)} "
         f"epochs. At {kept}: {values}.",
@@ -63,7 +63,7 @@ def _epochs(history, best):
     shown = [*middle, *[name for name in _LAST if name in names]]
     return blocks.Table(
         caption="Every epoch.",
-        columns=("Phase", "Epoch", *[_worded(name) for name in shown], ""),
+        columns=("Phase", "Epoch", *[blocks.words(name) for name in shown], ""),
         rows=tuple(
             (
                 blocks.text(row["phase"]),
@@ -87,8 +87,3 @@ def _cell(name, value):
     if name == "learning_rate":
         return blocks.small(value)
     return blocks.score(value)
-
-
-def _worded(name: str) -> str:
-    words = name.replace("val_", "validation ").replace("_", " ")
-    return words[0].upper() + words[1:]
