@@ -171,7 +171,10 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
             provenance=reports.provenance(report),
             check=config.check_export,
         )
-    report = dataclasses.replace(report, cost=costs.as_dict())
+    passes = costs_.frozen_passes(report.phases, report.data["splits"])
+    report = dataclasses.replace(
+        report, cost={**costs.as_dict(), "frozen_passes": passes}
+    )
     reports.write(report, workdir.results)
     page = _page(config, workdir, model, data, predicted)
     workdir.remove_checkpoints()

@@ -62,7 +62,7 @@ def _source_and_licence(name, weights):
     if weights is None:
         return "random weights", "none needed"
     if weights not in ("imagenet", "cifar10"):
-        return "a file of the user's", _UNKNOWN
+        return f"the file {pathlib.Path(weights).name}", _UNKNOWN
     if name == "tiny":
         return (
             "the weights in tl_keras, trained on CIFAR-10 (Krizhevsky, 2009)",

@@ -58,6 +58,35 @@ class Costs:
         }
 
 
+def frozen_passes(phases, splits: dict[str, int]) -> dict[str, int]:
+    """How often an example went through frozen layers, and would have.
+
+    Of the phases that used the prefix cache.
+
+    Args:
+        phases: The `phases` of `Results`.
+        splits: Number of examples by split; training and validation count.
+
+    Returns:
+        `made`, with the cache, and `without_cache`: every example of every
+        epoch.
+
+    Example:
+        >>> cache = {"used": True, "computed": 100}
+        >>> frozen_passes(
+        ...     [{"epochs": 5, "prefix_cache": cache}],
+        ...     {"train": 90, "validation": 10, "test": 50},
+        ... )
+        {'made': 100, 'without_cache': 500}
+    """
+    used = [p for p in phases if (p.get("prefix_cache") or {}).get("used")]
+    each_epoch = splits.get("train", 0) + splits.get("validation", 0)
+    return {
+        "made": sum(phase["prefix_cache"]["computed"] for phase in used),
+        "without_cache": sum(phase["epochs"] * each_epoch for phase in used),
+    }
+
+
 def peak_memory_bytes() -> int:
     """The most main memory that this process has had.
 

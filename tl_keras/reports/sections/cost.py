@@ -24,6 +24,15 @@ def _facts(findings, cost):
     parameters = findings.part("parameters")
     rows.append(("Parameters trained", blocks.count(parameters["trained"])))
     rows.append(("Parameters frozen", blocks.count(parameters["frozen"])))
+    passes = cost.get("frozen_passes")
+    if passes and passes["without_cache"]:
+        rows += [
+            ("Passes through frozen layers", blocks.count(passes["made"])),
+            (
+                "Without the prefix cache",
+                blocks.count(passes["without_cache"]),
+            ),
+        ]
     return blocks.Facts(rows=tuple(rows))
 
 
@@ -67,8 +76,8 @@ def _phases(phases):
             )
             for phase in phases
         ),
-        note="An epoch without kept results runs the frozen layers for each "
-        "example again.",
+        note="A pass takes one example through the frozen layers; without "
+        "kept results every epoch makes one for each.",
     )
 
 
