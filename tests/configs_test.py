@@ -108,6 +108,20 @@ class OverrideTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "pruning.sparsity"):
             configs.override(config, "plan.options.pruning=1.5")
 
+    def test_parts_and_averages_are_options_of_a_plan(self):
+        config = configs.load(
+            overrides=[
+                "plan.options.micro_batches=4",
+                "plan.options.weights_average=0.999",
+            ]
+        )
+        phase = plans.make(config.plan.name, **config.plan.options).phases[-1]
+        self.assertEqual(
+            (phase.micro_batches, phase.weights_average), (4, 0.999)
+        )
+        with self.assertRaisesRegex(ValueError, "phase.micro_batches"):
+            configs.override(config, "plan.options.micro_batches=0")
+
     def test_options_are_replaced_whole_by_a_dict(self):
         config = configs.override(
             configs.RunConfig(

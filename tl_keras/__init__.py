@@ -13,6 +13,7 @@ __all__, __getattr__, __dir__ = lazy.names(
         "Checkpoints": "tl_keras.training.checkpoint_settings",
         "PrefixCache": "tl_keras.training.prefix_settings",
         "build": "tl_keras.models",
+        "check_tpu": "tl_keras.training.tpu_check",
         "compression": "tl_keras.compression",
         "data": "tl_keras.data",
         "encoders": "tl_keras.encoders",

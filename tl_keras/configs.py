@@ -15,11 +15,11 @@ import typing
 
 from tl_keras import checks
 from tl_keras.data.augmentation import Augmentation
+from tl_keras.training import strategy_names
 from tl_keras.training.checkpoint_settings import Checkpoints
 from tl_keras.training.prefix_settings import PrefixCache
 from tl_keras.tuning import plans
 
-STRATEGIES = ("auto", "none", "mirrored")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 RANGE_PROBES = ("stop", "warn", "off")
 CLASS_WEIGHTS = (None, "balanced")
@@ -211,7 +211,9 @@ class RunConfig:
         step_trial: Whether long phases begin with a trial of how to run their
             steps.
         strategy: "none" for one device, "mirrored" for all GPUs, "auto" for
-            mirrored where there are several GPUs.
+            mirrored where there are several GPUs, "multiworker" for the
+            processes that the environment variable `TF_CONFIG` names, "tpu"
+            for the TPU of this machine, "tpu:NAME" for one elsewhere.
         precision: Keras' dtype policy. Logits are float32 in each.
         range_probe: What happens when the first batch reaches the encoder in
             another range of values than it was trained on: "stop", "warn" or
@@ -253,7 +255,7 @@ class RunConfig:
             checks.instance(getattr(self, name), section, name=name)
         checks.one_of(self.class_weight, CLASS_WEIGHTS, name="class_weight")
         checks.integer(self.seed, name="seed")
-        checks.one_of(self.strategy, STRATEGIES, name="strategy")
+        strategy_names.check(self.strategy)
         checks.one_of(self.precision, PRECISIONS, name="precision")
         checks.one_of(self.range_probe, RANGE_PROBES, name="range_probe")
         _boolean(self.step_trial, "step_trial")

@@ -32,6 +32,10 @@ from tl_keras.reports import showcase
 from tl_keras.training import fit as training
 from tl_keras.training import log
 from tl_keras.training import strategies
+from tl_keras.training import strategy_names
+from tl_keras.training import tpu
+from tl_keras.training import tpu_check
+from tl_keras.training import workers
 from tl_keras.tuning import plans
 
 
@@ -72,6 +76,9 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     was when it is started again with the same config: from its last
     checkpoint, see `tl_keras.fit`.
 
+    With the strategy "multiworker", every worker runs the same config and gets
+    the same result; the first one prints, and writes the files.
+
     Args:
         config: A `tl_keras.configs.RunConfig` with a `workdir`.
         overwrite: Whether a run that the workdir holds, finished or not, may
@@ -105,17 +112,26 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     """
     checks.instance(config, configs.RunConfig, name="config")
     workdir = workdirs.make(config.workdir)
-    goes_on = workdir.goes_on(config, overwrite=overwrite)
+    _check_tpu_paths(config)
     if config.tensorboard:
         boards.require_tensorboard()
-    say = log.teller(verbose)
     costs = costs_.Costs()
-    say(_headline(config))
-    with strategies.strategy(config.strategy):
+    with strategies.strategy(config.strategy) as strategy:
+        writes = workers.is_chief()
+        goes_on = workers.from_chief(
+            lambda: workdir.goes_on(config, overwrite=overwrite)
+        )
+        say = log.teller(verbose if writes else 0)
+        say(_headline(config))
         with costs.part("data_and_model"):
             encoder, data = _encoder_and_data(config)
             say(_summary(data), end="\n\n")
             model = _model(config, encoder, data.num_classes)
+        callbacks = []
+        if writes and not goes_on:
+            callbacks.append(_Begin(config, workdir, overwrite))
+        if writes:
+            callbacks.extend(_callbacks(config, workdir))
         with costs.part("training"):
             fitted = training.fit(
                 model,
@@ -123,10 +139,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
                 _plan(config),
                 workdir=workdir.path,
                 seed=config.seed,
-                callbacks=[
-                    *([] if goes_on else [_Begin(config, workdir, overwrite)]),
-                    *_callbacks(config, workdir),
-                ],
+                callbacks=callbacks,
                 resume=goes_on,
                 # Until all files are written.
                 checkpoints=dataclasses.replace(config.checkpoints, keep=True),
@@ -136,16 +149,22 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
                 range_probe=config.range_probe,
                 verbose=verbose,
             )
-    if goes_on:
+    if goes_on and writes:
         workdir.remove_results()
+
     # Saved first: whatever fails from here on, the training is not lost.
-    models.save(model, workdir.model)
+    def save():
+        models.save(model, workdir.model)
+
+    workers.from_chief(save, strategy)
     with costs.part("evaluation"):
-        calibration = _calibrated(model, data, config)
+        with strategies.strategy(config.strategy), workers.losses_told():
+            calibration = _calibrated(model, data, config)
         if calibration is not None and calibration.applied:
-            models.save(model, workdir.model)
-        predicted = _predicted(model, data)
-        test = _evaluation(predicted, data, workdir)
+            workers.from_chief(save, strategy)
+        with strategies.strategy(config.strategy), workers.losses_told():
+            predicted = _predicted(model, data)
+            test = _evaluation(predicted, data, workdir)
     report = reports.collect(
         fitted,
         test,
@@ -159,37 +178,80 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         data=description.of(data),
         origin=origins.of(config.encoder.name, config.encoder.weights),
     )
-    reports.write(report, workdir.results)
-    say("\n" + reports.table(report))
-    _draw(workdir, fitted, test)
-    with costs.part("export"):
-        serving.export(
-            model,
-            workdir.served,
-            class_names=data.class_names,
-            keep_aspect_ratio=config.data.keep_aspect_ratio,
-            provenance=reports.provenance(report),
-            check=config.check_export,
-        )
-    passes = costs_.frozen_passes(report.phases, report.data["splits"])
-    report = dataclasses.replace(
-        report, cost={**costs.as_dict(), "frozen_passes": passes}
-    )
-    reports.write(report, workdir.results)
-    page = _page(config, workdir, model, data, predicted)
-    workdir.remove_checkpoints()
-    say(f"\nThe model, the results and the export are in {workdir.path}")
-    if page is not None:
-        say(f"The report for a browser: {page}")
+
+    def write():
+        reports.write(report, workdir.results)
+        say("\n" + reports.table(report))
+        _draw(workdir, fitted, test)
+        with costs.part("export"):
+            serving.export(
+                model,
+                workdir.served,
+                class_names=data.class_names,
+                keep_aspect_ratio=config.data.keep_aspect_ratio,
+                provenance=reports.provenance(report),
+                check=config.check_export,
+            )
+        added = {
+            "cost": _cost(costs, report),
+            "examples": _examples(config, workdir, model, data, predicted),
+        }
+        reports.write(dataclasses.replace(report, **added), workdir.results)
+        page = _page(config, workdir)
+        workdir.remove_checkpoints()
+        say(f"\nThe model, the results and the export are in {workdir.path}")
+        if page is not None:
+            say(f"The report for a browser: {page}")
+        return {"added": added, "page": page and str(page)}
+
+    # The others wait: a cluster's job is done when all is written.
+    written = workers.from_chief(write, strategy)
     return RunResult(
         config=config,
         workdir=workdir,
         model=model,
         fit=fitted,
         test=test,
-        report=reports.read(workdir.results),
-        page=page,
+        report=dataclasses.replace(report, **written["added"]),
+        page=written["page"] and pathlib.Path(written["page"]),
     )
+
+
+def check_tpu(config) -> tpu_check.TpuCheck:
+    """Whether a TPU could run the training steps of what a config says.
+
+    This is what `tl-keras doctor --check_tpu` does, see `tl_keras.check_tpu`.
+
+    Args:
+        config: A `tl_keras.configs.RunConfig`; its `workdir` and `strategy`
+            are not used.
+
+    Returns:
+        A `TpuCheck`.
+
+    Raises:
+        TypeError, ValueError, OSError: As `run`.
+    """
+    checks.instance(config, configs.RunConfig, name="config")
+    with strategies.strategy("none"):
+        encoder, data = _encoder_and_data(config)
+        model = _model(config, encoder, data.num_classes)
+        return tpu_check.check_tpu(
+            model, data, _plan(config), class_weight=config.class_weight
+        )
+
+
+def _check_tpu_paths(config):
+    """Refuses data that a TPU elsewhere could not read."""
+    name = strategy_names.tpu_of(config.strategy)
+    if name is None or config.data.name == "digits":
+        return
+    prefix, _, path = config.data.name.partition(":")
+    if prefix in ("folder", "csv", "tsv", "npz"):
+        tpu.check_paths(name, {"data.name": path})
+    else:
+        folder = config.data.data_dir or "~/tensorflow_datasets"
+        tpu.check_paths(name, {"data.data_dir": folder})
 
 
 class _Begin(keras.callbacks.Callback):
@@ -380,12 +442,11 @@ def _evaluation(predicted, data, workdir):
     logits, labels = predicted
     probabilities = predictions.softmax(logits)
     part = data.splits["test"]
-    prediction_files.write(
-        prediction_files.Predictions(
-            part.ids, labels, probabilities, part.digests, data.class_names
-        ),
-        workdir.predictions,
+    found = prediction_files.Predictions(
+        part.ids, labels, probabilities, part.digests, data.class_names
     )
+    if workers.is_chief():
+        prediction_files.write(found, workdir.predictions)
     return metrics.from_predictions(
         probabilities,
         labels,
@@ -417,15 +478,36 @@ def _draw(workdir, fitted, test):
         plots.reliability(test.reliability, workdir.reliability)
 
 
-def _page(config, workdir, model, data, predicted):
+def _cost(costs, report):
+    passes = costs_.frozen_passes(report.phases, report.data["splits"])
+    return {**costs.as_dict(), "frozen_passes": passes}
+
+
+def _examples(config, workdir, model, data, predicted):
+    """What `Results.examples` is; writes pictures of them."""
+    if not config.report.write or not config.report.pictures:
+        return None
+    probabilities, labels = None, None
+    if predicted is not None:
+        logits, labels = predicted
+        probabilities = predictions.softmax(logits)
+    return _attempted(
+        "The pictures of the report",
+        lambda: showcase.collect(
+            data,
+            probabilities,
+            labels,
+            model=model,
+            count=config.report.pictures,
+            workdir=workdir.path,
+        ),
+    )
+
+
+def _page(config, workdir):
     """Path of the report; None where it was not asked for, or failed."""
     if not config.report.write:
         return None
-    if config.report.pictures:
-        _attempted(
-            "The pictures of the report",
-            lambda: _show_examples(config, workdir, model, data, predicted),
-        )
     return _attempted("The report", lambda: reporting.write(workdir.path))
 
 
@@ -441,16 +523,3 @@ def _attempted(what: str, attempt):
             stacklevel=4,
         )
         return None
-
-
-def _show_examples(config, workdir, model, data, predicted):
-    shown = showcase.collect(
-        data,
-        None if predicted is None else predictions.softmax(predicted[0]),
-        None if predicted is None else predicted[1],
-        model=model,
-        count=config.report.pictures,
-        workdir=workdir.path,
-    )
-    results = reports.read(workdir.results)
-    reports.write(dataclasses.replace(results, examples=shown), workdir.results)

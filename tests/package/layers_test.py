@@ -59,6 +59,7 @@ WITHOUT_TENSORFLOW = (
     "registry",
     "training/checkpoint_settings",
     "training/prefix_settings",
+    "training/strategy_names",
     "tuning/phases",
     "tuning/plans",
     "tuning/pruning_settings",

@@ -10,6 +10,7 @@ PUBLIC = {
         "Checkpoints",
         "PrefixCache",
         "build",
+        "check_tpu",
         "compression",
         "data",
         "encoders",

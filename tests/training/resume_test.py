@@ -151,6 +151,10 @@ class GoesOnTest(Base):
         ("the_pull_to_the_start", {"starting_point_strength": 0.5}),
         ("pruning", {"pruning": {"sparsity": 0.5, "every_steps": 2}}),
         ("a_frozen_body", {"train": "head"}),
+        (
+            "averages_in_parts",
+            {"weights_average": 0.9, "micro_batches": 3, "lora_rank": 1},
+        ),
         ("a_number_of_steps", {"steps": 2 * STEPS - 3}),
     )
     def test_at_each_step_with(self, fields):
@@ -179,7 +183,13 @@ class GoesOnTest(Base):
                     starting_point_strength=0.1,
                     learning_rate=0.1,
                 ),
-                Phase(name="c", pruning=0.5, learning_rate=0.01),
+                Phase(
+                    name="c",
+                    pruning=0.5,
+                    weights_average=0.5,
+                    micro_batches=2,
+                    learning_rate=0.01,
+                ),
             ],
         )
         self.compare(plan, range(1, 3 * STEPS + 1))

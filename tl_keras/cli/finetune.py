@@ -6,6 +6,9 @@
 `--set` reaches every field of the config: --set=plan.options.head_epochs=3,
 --set=encoder.options.alpha=0.35, --set=seed=3.
 
+With --strategy=multiworker each worker is given the same command, and its own
+TF_CONFIG. The first one writes the files.
+
 A run that was stopped goes on where it was when the command is given again.
 After SIGTERM it ends with exit code 143, a checkpoint being written.
 """
@@ -15,6 +18,7 @@ from absl import flags
 from tl_keras import configs
 from tl_keras import workdirs
 from tl_keras.cli import common
+from tl_keras.training import cluster
 
 flags.adopt_module_key_flags(common)
 
@@ -45,7 +49,11 @@ PREFIX_CACHE = flags.DEFINE_string(
     "Compute what is frozen in front once for each example: auto, never or "
     "always.",
 )
-STRATEGY = flags.DEFINE_string("strategy", None, "auto, none or mirrored.")
+STRATEGY = flags.DEFINE_string(
+    "strategy",
+    None,
+    "auto, none, mirrored, or multiworker: the workers that TF_CONFIG names.",
+)
 PRECISION = flags.DEFINE_string(
     "precision", None, "float32, mixed_bfloat16 or mixed_float16."
 )
@@ -79,7 +87,11 @@ def main(argv):
     if common.TRUST_MODULES.value:
         overrides.append("encoder.options.trust_modules=true")
     config = configs.load(CONFIG.value, overrides + SET.value)
-    workdirs.make(config.workdir).goes_on(config, overwrite=OVERWRITE.value)
+    if config.strategy == "multiworker":
+        cluster.read()
+    else:
+        # Of several workers, the chief looks.
+        workdirs.make(config.workdir).goes_on(config, overwrite=OVERWRITE.value)
     # TensorFlow takes seconds to import, and a wrong flag needs none of it.
     from tl_keras import runs
 

@@ -136,6 +136,8 @@ def _sentence(error) -> str | None:
     """What a user is told of an error; None where it is a bug of ours."""
     if isinstance(error, _WORDED):
         return str(error)
+    if type(error).__name__ == "WorkerError":
+        return str(error)
     # Of what is read while training, the message of our own check arrives
     # among much that TensorFlow adds.
     asserted = re.search(

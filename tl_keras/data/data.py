@@ -11,6 +11,7 @@ from tl_keras import input_specs
 from tl_keras.data import augmentation as augmentation_
 from tl_keras.data import examples as examples_
 from tl_keras.data import features
+from tl_keras.data import parts as parts_
 from tl_keras.data import pipeline
 from tl_keras.data import targets
 from tl_keras.data import views
@@ -146,6 +147,7 @@ class Data:
         label_smoothing: float = 0.0,
         class_weight: dict[int, float] | None = None,
         drop_remainder: bool = False,
+        parts: parts_.Parts | None = None,
     ) -> tf.data.Dataset:
         """Training batches of some epochs, one epoch after another.
 
@@ -169,6 +171,8 @@ class Data:
                 that is missing weighs 1), e.g. `class_weight_balanced()`.
             drop_remainder: Whether to leave out an epoch's last batch where
                 it is smaller than the others.
+            parts: Which parts of each batch are wanted, where replicas share
+                them; nothing else is read. None for whole batches.
 
         Returns:
             A `tf.data.Dataset` of `epochs * steps_per_epoch(drop_remainder)`
@@ -177,6 +181,7 @@ class Data:
             Labels are int32 `[batch]`, or with label smoothing, MixUp or
             CutMix float32 `[batch, num_classes]`. Weights are float32
             `[batch]`; a mixed example weighs as its classes do, by share.
+            With `parts`, a `Part` for each of them in place of a batch.
 
         Raises:
             TypeError: If an argument has the wrong type.
@@ -209,7 +214,7 @@ class Data:
             self.splits["train"],
             range(first_epoch, first_epoch + epochs),
             first_step,
-            (self.batch_size, drop_remainder),
+            pipeline.Batching(self.batch_size, drop_remainder, parts),
             targets.Targets(
                 self.num_classes,
                 as_rows=label_smoothing > 0 or augmentation.mixes_labels,
@@ -235,39 +240,30 @@ class Data:
         )
 
     def evaluation_batches(
-        self, split: str, *, multiple_of: int = 1
+        self, split: str, *, parts: parts_.Parts | None = None
     ) -> tf.data.Dataset:
-        """A split in stored order, in batches that replicas can share.
+        """A split in stored order, in batches of up to `batch_size`.
 
         Args:
             split: `"train"`, `"validation"` or `"test"`.
-            multiple_of: Number of replicas, at least 1. Every batch has at
-                least so many examples. The batch size is the largest one up
-                to `batch_size` that allows it, a multiple of `multiple_of`
-                where there is one; then the last batch is a multiple of it
-                too if the split's size is.
+            parts: Which parts of each batch are wanted, where replicas share
+                them; nothing else is read. None for whole batches.
 
         Returns:
-            A `tf.data.Dataset` of `(inputs, labels)` as in `train`, all
-            examples once.
+            A `tf.data.Dataset` of `(inputs, labels)` as in `train`, or with
+            `parts` of a `Part` for each of them.
 
         Raises:
-            ValueError: If there is no such split, or no batch size will do.
+            ValueError: If there is no such split.
 
         Example:
             >>> import tl_keras
             >>> data = tl_keras.data.load("digits", batch_size=32)
-            >>> images, labels = next(iter(
-            ...     data.evaluation_batches("test", multiple_of=3)))
+            >>> images, labels = next(iter(data.evaluation_batches("test")))
             >>> len(labels)
-            30
+            32
         """
-        checks.integer(multiple_of, name="multiple_of", low=1)
-        examples = self._split(split)
-        batch_size = _shared_batch_size(
-            len(examples), self.batch_size, multiple_of
-        )
-        return pipeline.in_order(examples, batch_size)
+        return pipeline.in_order(self._split(split), self.batch_size, parts)
 
     def class_weight_balanced(self) -> dict[int, float]:
         """Weights by label under which all classes weigh the same together.
@@ -324,20 +320,3 @@ class Data:
                 "`rand_augment_layers=0` or load the data with `channels=3`."
             )
         return augmentation
-
-
-def _shared_batch_size(num_examples, batch_size, multiple_of):
-    def works(size):
-        last = num_examples % size
-        return last == 0 or last >= multiple_of
-
-    sizes = range(min(batch_size, num_examples), multiple_of - 1, -1)
-    for size in [s for s in sizes if s % multiple_of == 0] + list(sizes):
-        if works(size):
-            return size
-    raise ValueError(
-        f"{num_examples} examples in batches of at most {batch_size} cannot be "
-        f"shared by {multiple_of} replicas. Expected a batch size at which "
-        f"every batch, the last too, has at least {multiple_of} examples; "
-        "choose another `batch_size`."
-    )

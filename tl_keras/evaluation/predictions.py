@@ -5,13 +5,17 @@ import tensorflow as tf
 
 from tl_keras import checks
 from tl_keras import models
+from tl_keras.training import replicas
+from tl_keras.training import workers
 
 
 def predict_probabilities(model, dataset):
     """Class probabilities and labels of a dataset, in its order.
 
-    The loop runs on one device and reads a model that was built under
-    `tl_keras.strategy("mirrored")` as it reads any other.
+    Within `with tl_keras.strategy(...):` the replicas share each batch, and
+    each worker gets all probabilities; every worker has to call this then.
+    Elsewhere the loop runs on one device, and reads a model that was built
+    under a strategy as it reads any other.
 
     Args:
         model: A built `keras.Model` with one input, such as images
@@ -206,20 +210,27 @@ def _prediction_step(model, dataset, input_shape):
             )
         return tf.cast(outputs, tf.float32)
 
-    def on_one_device(inputs):
-        # In a strategy's scope only replicas can call a module that was
-        # loaded there; all give the same, and the first is asked.
-        strategy = tf.distribute.get_strategy()
-        outputs = strategy.run(step, (inputs,))
-        return strategy.experimental_local_results(outputs)[0]
+    def on_replicas(inputs):
+        count = tf.distribute.get_strategy().num_replicas_in_sync
+        size = tf.shape(inputs)[0]
+        # Filled up by the last example, so that all get the same number.
+        each = -(-size // count)
+        here = count // workers.count()
+        first = workers.index() * here * each
+        mine = tf.minimum(tf.range(first, first + here * each), size - 1)
+        (outputs,) = replicas.compute(
+            lambda given: [step(given[0])], [tf.gather(inputs, mine)]
+        )
+        return outputs[:size]
 
+    # In a strategy's scope only replicas can call a module that was loaded
+    # there.
+    on_devices = on_replicas if tf.distribute.has_strategy() else step
     if input_shape is None:
-        return tf.function(on_one_device, reduce_retracing=True)
+        return tf.function(on_devices, reduce_retracing=True)
     # With the batch size left open, a smaller last batch needs no second trace.
     dtype = dataset.element_spec[0].dtype
-    return tf.function(
-        on_one_device, [tf.TensorSpec([None, *input_shape], dtype)]
-    )
+    return tf.function(on_devices, [tf.TensorSpec([None, *input_shape], dtype)])
 
 
 def _check_inputs(inputs, input_shape):

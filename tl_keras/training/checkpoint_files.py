@@ -99,7 +99,7 @@ class CheckpointFolder:
         for number in self._numbers():
             file = self._file(number)
             try:
-                return _read(file)
+                return _parsed(memoryview(file.read_bytes()))
             except _DamagedError as error:
                 self._damaged.add(number)
                 self.say(f"Passing over {file}, which is damaged: {error}.")
@@ -118,6 +118,23 @@ class CheckpointFolder:
 
     def _file(self, number: int) -> pathlib.Path:
         return self.path / f"{number:08d}{_SUFFIX}"
+
+
+def encode(content) -> bytes:
+    """A checkpoint's content as the bytes of a file.
+
+    Example:
+        >>> decode(encode({"step": 3, "weights": [np.ones(2)]}))
+        {'step': 3, 'weights': [array([1., 1.])]}
+    """
+    arrays = _Arrays()
+    content = _without_arrays(content, arrays, "content")
+    return b"".join(_blocks(content, arrays))
+
+
+def decode(content: bytes):
+    """The content of which `encode` gave the bytes."""
+    return _parsed(memoryview(content))
 
 
 class _DamagedError(Exception):
@@ -228,8 +245,7 @@ def _sync_folder(path):
         os.close(handle)
 
 
-def _read(file):
-    content = memoryview(file.read_bytes())
+def _parsed(content):
     begin = len(_MAGIC) + _LENGTH_BYTES + _DIGEST_BYTES
     if len(content) < begin:
         raise _DamagedError("it is too short")

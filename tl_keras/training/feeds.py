@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tl_keras import checks
 from tl_keras import graph
+from tl_keras.data import parts as parts_
 from tl_keras.data import targets
 from tl_keras.data.augmentation import Augmentation
 from tl_keras.training import losses
@@ -19,12 +20,10 @@ class DataFeed:
 
     Attributes:
         data: The value.
-        replicas: Number of devices that share a batch.
         class_weight: Class number to weight, or None.
     """
 
     data: object
-    replicas: int = 1
     class_weight: dict[int, float] | None = None
 
     @property
@@ -33,10 +32,19 @@ class DataFeed:
 
     @property
     def steps_per_epoch(self) -> int:
-        return self.data.steps_per_epoch(drop_remainder=self.replicas > 1)
+        return self.data.steps_per_epoch()
+
+    @property
+    def validation_steps(self) -> int:
+        return -(-self.data.num_examples["validation"] // self.data.batch_size)
 
     def train(
-        self, phase, first_epoch: int, epochs: int, first_step: int = 0
+        self,
+        phase,
+        first_epoch: int,
+        epochs: int,
+        first_step: int = 0,
+        parts=None,
     ) -> tf.data.Dataset:
         return self.data.train_epochs(
             first_epoch=first_epoch,
@@ -46,15 +54,13 @@ class DataFeed:
             repeat_after=phase.cache_views,
             label_smoothing=phase.label_smoothing,
             class_weight=self.class_weight,
-            drop_remainder=self.replicas > 1,
+            parts=parts,
         )
 
-    def validation(self) -> tf.data.Dataset | None:
+    def validation(self, parts=None) -> tf.data.Dataset | None:
         if not self.validates:
             return None
-        return self.data.evaluation_batches(
-            "validation", multiple_of=self.replicas
-        )
+        return self.data.evaluation_batches("validation", parts=parts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +73,7 @@ class DatasetFeed:
         dataset: Batches `(inputs, labels)` or `(inputs, labels, weights)`.
         validation_dataset: The same for validation, or None.
         steps_per_epoch: Number of batches.
+        validation_steps: Number of validation batches.
         num_classes: Number of classes, or None if the labels are no classes.
         class_weight: Class number to weight, or None.
     """
@@ -74,6 +81,7 @@ class DatasetFeed:
     dataset: tf.data.Dataset
     validation_dataset: tf.data.Dataset | None
     steps_per_epoch: int
+    validation_steps: int
     num_classes: int | None
     class_weight: dict[int, float] | None = None
 
@@ -82,7 +90,12 @@ class DatasetFeed:
         return self.validation_dataset is not None
 
     def train(
-        self, phase, first_epoch: int, epochs: int, first_step: int = 0
+        self,
+        phase,
+        first_epoch: int,
+        epochs: int,
+        first_step: int = 0,
+        parts=None,
     ) -> tf.data.Dataset:
         if phase.augmentation != Augmentation():
             raise ValueError(
@@ -93,18 +106,23 @@ class DatasetFeed:
             )
         dataset = self.dataset.repeat(epochs).skip(first_step)
         dataset = self._with_targets(dataset, phase.label_smoothing)
+        if parts is not None:
+            dataset = parts.of(dataset)
         return dataset.prefetch(tf.data.AUTOTUNE)
 
-    def validation(self) -> tf.data.Dataset | None:
-        if self.validation_dataset is None or self.num_classes is None:
-            return self.validation_dataset
-        return self.validation_dataset.map(
-            lambda inputs, labels, *weights: (
-                inputs,
-                self._checked(labels),
-                *weights,
+    def validation(self, parts=None) -> tf.data.Dataset | None:
+        dataset = self.validation_dataset
+        if dataset is None:
+            return None
+        if self.num_classes is not None:
+            dataset = dataset.map(
+                lambda inputs, labels, *weights: (
+                    inputs,
+                    self._checked(labels),
+                    *weights,
+                )
             )
-        )
+        return dataset if parts is None else parts.of(dataset)
 
     def _with_targets(self, dataset, label_smoothing):
         if self.num_classes is None:
@@ -192,15 +210,24 @@ class BegunFeed:
     def steps_per_epoch(self) -> int:
         return self.feed.steps_per_epoch
 
+    @property
+    def validation_steps(self) -> int:
+        return self.feed.validation_steps
+
     def train(
-        self, phase, first_epoch: int, epochs: int, first_step: int = 0
+        self,
+        phase,
+        first_epoch: int,
+        epochs: int,
+        first_step: int = 0,
+        parts=None,
     ) -> tf.data.Dataset:
         return self._begun(
-            self.feed.train(phase, first_epoch, epochs, first_step)
+            self.feed.train(phase, first_epoch, epochs, first_step, parts)
         )
 
-    def validation(self) -> tf.data.Dataset | None:
-        return self._begun(self.feed.validation())
+    def validation(self, parts=None) -> tf.data.Dataset | None:
+        return self._begun(self.feed.validation(parts))
 
     def _begun(self, dataset):
         if dataset is None:
@@ -211,7 +238,12 @@ class BegunFeed:
             outputs = self.beginning.run(inputs, training_model.infer)
             return tuple(outputs), *rest
 
-        dataset = dataset.map(begin, tf.data.AUTOTUNE, deterministic=True)
+        def element(*given):
+            if isinstance(given[0], parts_.Part):
+                return given[0]._replace(batch=begin(*given[0].batch))
+            return begin(*given)
+
+        dataset = dataset.map(element, tf.data.AUTOTUNE, deterministic=True)
         return dataset.prefetch(tf.data.AUTOTUNE)
 
 
@@ -221,7 +253,7 @@ def _are_rows(labels, num_classes: int) -> bool:
 
 
 def make(
-    data, validation_data, *, num_classes, replicas, class_weight, seed
+    data, validation_data, *, num_classes, class_weight, seed
 ) -> DataFeed | DatasetFeed:
     """The feed of what a user handed to `fit`.
 
@@ -230,7 +262,6 @@ def make(
         validation_data: A `tf.data.Dataset` for a bare dataset, or None.
         num_classes: The model's number of classes, or None if its labels may
             be something else.
-        replicas: Number of devices that share a batch.
         class_weight: `"balanced"`, class number to weight, or None.
         seed: Of order and augmentation.
 
@@ -241,29 +272,30 @@ def make(
     if isinstance(class_weight, str):
         checks.one_of(class_weight, ["balanced"], name="class_weight")
     if hasattr(data, "train_epochs"):
-        return _of_data(
-            data, validation_data, num_classes, replicas, class_weight, seed
-        )
+        return _of_data(data, validation_data, num_classes, class_weight, seed)
     _check_dataset(data, "data")
     if class_weight == "balanced":
         raise ValueError(
             "`class_weight='balanced'` counts labels, which a bare dataset "
             "does not list. Pass a dict of class number to weight."
         )
+    validation_steps = 0
     if validation_data is not None:
         _check_dataset(validation_data, "validation_data")
-        _number_of_batches(validation_data, "validation_data")
-    dataset = _shareable(data, replicas)
+        validation_steps = _number_of_batches(
+            validation_data, "validation_data"
+        )
     return DatasetFeed(
-        dataset,
+        data,
         validation_data,
-        _number_of_batches(dataset, "data"),
+        _number_of_batches(data, "data"),
+        validation_steps,
         num_classes,
         class_weight,
     )
 
 
-def _of_data(data, validation_data, num_classes, replicas, class_weight, seed):
+def _of_data(data, validation_data, num_classes, class_weight, seed):
     if validation_data is not None:
         raise ValueError(
             "`validation_data` goes with a bare dataset. This data has a "
@@ -277,19 +309,9 @@ def _of_data(data, validation_data, num_classes, replicas, class_weight, seed):
             "model. Build the head with "
             "`num_classes=data.num_classes`."
         )
-    _check_shared(data.batch_size, replicas)
     if class_weight == "balanced":
         class_weight = data.class_weight_balanced()
-    feed = DataFeed(
-        dataclasses.replace(data, seed=seed), replicas, class_weight
-    )
-    if feed.steps_per_epoch == 0:
-        raise ValueError(
-            "The training part is smaller than a batch, and replicas need "
-            f"whole batches. Got: {data.num_examples['train']} examples in "
-            f"batches of {data.batch_size}. Lower `batch_size`."
-        )
-    return feed
+    return DataFeed(dataclasses.replace(data, seed=seed), class_weight)
 
 
 def _check_dataset(dataset, name: str):
@@ -311,26 +333,6 @@ def _check_dataset(dataset, name: str):
         raise ValueError(
             f"`{name}` is not batched. Got elements with a single label: "
             f"{spec}. Write `dataset.batch(32)`."
-        )
-
-
-def _shareable(dataset, replicas):
-    """Batches that every replica gets an equal part of."""
-    if replicas == 1:
-        return dataset
-    first = next(iter(dataset), None)
-    if first is None:
-        return dataset
-    batch_size = len(keras.tree.flatten(first[1])[0])
-    _check_shared(batch_size, replicas)
-    return dataset.rebatch(batch_size, drop_remainder=True)
-
-
-def _check_shared(batch_size: int, replicas: int):
-    if batch_size % replicas:
-        raise ValueError(
-            f"{replicas} replicas cannot share a batch evenly. Got batches "
-            f"of {batch_size}. Expected a multiple of {replicas}."
         )
 
 

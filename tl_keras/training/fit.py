@@ -1,6 +1,7 @@
 """Training a model by a plan, phase by phase."""
 
 import dataclasses
+import hashlib
 import pathlib
 import sys
 
@@ -8,29 +9,24 @@ import keras
 
 from tl_keras import cards
 from tl_keras import checks
-from tl_keras import cuts
-from tl_keras import graph
-from tl_keras import models
+from tl_keras import differences
 from tl_keras.training import best_weights
 from tl_keras.training import checkpoint_files
-from tl_keras.training import feeds
 from tl_keras.training import fit_state
 from tl_keras.training import keeper as keepers
 from tl_keras.training import log
 from tl_keras.training import losses
-from tl_keras.training import prefix_cache as prefix_caches
+from tl_keras.training import preparation
 from tl_keras.training import range_probe as probes
 from tl_keras.training import run_identity
 from tl_keras.training import strategies
 from tl_keras.training import termination as terminations
 from tl_keras.training import timed_choices
+from tl_keras.training import workers
 from tl_keras.training.checkpoint_settings import Checkpoints
 from tl_keras.training.phase_training import PhaseResult
-from tl_keras.training.phase_training import PhaseTraining
 from tl_keras.training.phase_training import count_parameters
 from tl_keras.training.prefix_settings import PrefixCache
-from tl_keras.tuning import groups as layer_groups
-from tl_keras.tuning import pruning
 from tl_keras.tuning.phases import Phase
 from tl_keras.tuning.phases import Plan
 
@@ -191,57 +187,34 @@ def fit(
         name="checkpoints",
         hint="Write e.g. `tl_keras.Checkpoints(seconds=600)`.",
     )
-    card = cards.of(model)
-    if groups is None and card is not None:
-        groups = card.groups
-    if card is not None and hasattr(data, "input_spec"):
-        _check_inputs(data.input_spec, card.input_spec)
-    resolved = layer_groups.resolve(model, groups)
     with (
         terminations.Termination(
             active=workdir is not None and checkpoints.write
         ) as termination,
-        strategies.scope_of(model) as strategy,
+        strategies.scope_of(model),
+        workers.losses_told(),
     ):
-        feed = feeds.make(
-            data,
-            validation_data,
-            num_classes=_num_classes(model, loss),
-            replicas=strategy.num_replicas_in_sync,
-            class_weight=class_weight,
-            seed=seed,
-        )
-        first_batch = next(iter(feed.train(Phase(name="probe"), 0, 1)))
         verbosity = _verbosity(verbose)
-        choices = timed_choices.TimedChoices(_file(workdir, timed_choices.FILE))
-        whole = graph.flat(model)
-        prefixes = prefix_caches.Prefixes(
+        prepared = preparation.prepare(
             model,
-            whole,
-            resolved,
-            feed,
-            prefix_cache,
-            plan.phases,
-            choices,
-            say=log.teller(verbosity),
-        )
-        begun_feed, rest = _without_strings(feed, model, whole)
-        training = PhaseTraining(
-            model=model,
-            rest=rest,
-            groups=resolved,
-            feed=begun_feed,
-            prefixes=prefixes,
-            loss=_loss(model, loss, plan),
-            metrics=_metrics(metrics, loss),
-            starting_point=_starting_point(resolved, plan),
-            masked=pruning.masked(plan.phases, resolved),
+            data,
+            plan,
+            groups=groups,
+            loss=loss,
+            metrics=metrics,
+            class_weight=class_weight,
+            validation_data=validation_data,
+            prefix_cache=prefix_cache,
             seed=seed,
-            callbacks=tuple(callbacks),
-            choices=choices,
+            callbacks=callbacks,
+            choices=timed_choices.TimedChoices(
+                _file(workdir, timed_choices.FILE)
+            ),
             step_trial=step_trial,
             verbose=verbosity,
         )
+        feed, training = prepared.feed, prepared.training
+        first_batch = next(iter(feed.train(Phase(name="probe"), 0, 1)))
         monitor = _monitor(monitor, training.metrics, feed.validates)
         # Mistakes in any phase are told before the first one trains.
         trained_weights = [
@@ -250,15 +223,17 @@ def fit(
             for weight in training.check(phase, monitor)
         ]
         probes.probe(model, first_batch[0], range_probe)
-        rows = log.EpochLog(_file(workdir, "log.csv"))
+        rows = log.EpochLog(
+            _file(workdir, "log.csv") if workers.is_chief() else None
+        )
         best = best_weights.BestWeights(model, monitor)
         identity = {}
-        if workdir is not None:
+        if workdir is not None or workers.count() > 1:
             identity = run_identity.of(
                 plan=plan,
                 model=model,
-                whole=whole,
-                groups=resolved,
+                whole=prepared.whole,
+                groups=training.groups,
                 feed=feed,
                 seed=seed,
                 loss=training.loss,
@@ -266,6 +241,7 @@ def fit(
                 monitor=monitor,
                 prefix_cache=prefix_cache,
             )
+        _check_alike(identity, model)
         keeper = keepers.Keeper(
             _checkpoint_folder(workdir, verbosity),
             checkpoints,
@@ -288,6 +264,7 @@ def fit(
         finally:
             # After an error or an interrupt the model has good weights too.
             best.restore()
+    card = cards.of(model)
     if card is not None and getattr(data, "class_names", None):
         cards.attach(
             model,
@@ -302,97 +279,6 @@ def fit(
         frozen_parameters=frozen,
         history=rows.rows,
     )
-
-
-def _check_inputs(given, taken):
-    """Refuses data of another kind or form than the model takes."""
-    is_alike = given.kind == taken.kind and all(
-        expected in (None, size)
-        for expected, size in zip(taken.shape, given.shape, strict=False)
-    )
-    if is_alike and len(given.shape) == len(taken.shape):
-        rates = {getattr(spec, "sample_rate", 0) for spec in (given, taken)}
-        if len(rates) == 1:
-            return
-    raise ValueError(
-        f"Data and model differ in their inputs. Got: data of {given}, and a "
-        f"model that takes {taken}. Load the encoder for the data: "
-        "`tl_keras.encoders.load(NAME, input_spec=data.input_spec)`."
-    )
-
-
-def _without_strings(feed, model, whole):
-    """Moves what reads strings into the input pipeline, if that can be.
-
-    Tokenising has no weights. Ahead of the step, it needs no CPU between two
-    parts on a GPU, and what is left runs under XLA and on a TPU.
-    """
-    cut = cuts.behind_strings(whole)
-    if not cut:
-        return feed, None
-    beginning, rest = cuts.split(whole, cut)
-    return feeds.BegunFeed(feed, model, beginning), rest
-
-
-def _num_classes(model, loss) -> int | None:
-    """The number of classes, or None if the labels may be something else."""
-    if loss is not None and cards.of(model) is None:
-        return None
-    shape = model.output_shape
-    if isinstance(shape, list) or shape[-1] is None or shape[-1] < 2:
-        raise ValueError(
-            "`fit` chooses a loss for classifiers with one output a class, "
-            f"at least 2. Got: outputs of shape {shape}. Pass `loss`, and "
-            "`metrics` and `monitor` as they go with it."
-        )
-    return shape[-1]
-
-
-def _loss(model, loss, plan):
-    if loss is None:
-        last = models.last_activation(model)
-        if last == "sigmoid":
-            raise ValueError(
-                "The model ends in a sigmoid, whose outputs are no "
-                "distribution over classes. Pass `loss` (e.g. "
-                "'binary_crossentropy') and `metrics`, or end it in a softmax."
-            )
-        return losses.Crossentropy(from_logits=last is None)
-    name = loss if isinstance(loss, str) else _name_of(loss)
-    softens = [
-        phase.name
-        for phase in plan.phases
-        if phase.label_smoothing
-        or phase.augmentation.mixup
-        or phase.augmentation.cutmix
-    ]
-    if softens and name.lower().startswith("sparse"):
-        raise ValueError(
-            f"Phases {softens} turn labels into probabilities (label "
-            f"smoothing, MixUp or CutMix). Got `loss`: {name}, which takes "
-            "class numbers. Leave `loss` out, or switch those off."
-        )
-    return loss
-
-
-def _name_of(loss) -> str:
-    return getattr(loss, "__name__", type(loss).__name__)
-
-
-def _metrics(metrics, loss) -> list:
-    if metrics is None:
-        return [losses.accuracy] if loss is None else []
-    checks.instance(
-        metrics, (list, tuple), name="metrics", hint="Write a list of them."
-    )
-    # By its name Keras chooses between two kinds of accuracy by the first
-    # labels it sees; with soft training labels it is wrong in validation.
-    return [
-        losses.accuracy
-        if loss is None and metric in ("accuracy", "acc")
-        else metric
-        for metric in metrics
-    ]
 
 
 def _monitor(monitor, metrics, validates: bool) -> str | None:
@@ -418,15 +304,24 @@ def _have_accuracy(metrics) -> bool:
     return "accuracy" in names
 
 
-def _starting_point(groups, plan) -> dict:
-    if not any(phase.starting_point_strength for phase in plan.phases):
-        return {}
-    return {
-        id(weight): weight.numpy()
-        for group in groups.names[:-1]
-        for member in groups.members[group]
-        for weight in member.trainable_weights
-    }
+def _check_alike(identity, model):
+    """Refuses workers that would not train the same."""
+    if workers.count() == 1:
+        return
+    hasher = hashlib.blake2b(digest_size=16)
+    for weight in model.weights:
+        hasher.update(weight.numpy().tobytes())
+    facts = {**identity, "values of the weights": hasher.hexdigest()}
+    first, *others = workers.gathered(facts)
+    for number, other in enumerate(others, start=1):
+        lines = differences.lines(first, other, where="in the first worker")
+        if lines:
+            raise ValueError(
+                f"The workers are to train something different. Worker "
+                f"{number} differs from the first one:\n  "
+                + "\n  ".join(lines)
+                + "\nGive all of them the same program, data and weights."
+            )
 
 
 def _checkpoint_folder(workdir, verbosity):
@@ -448,6 +343,8 @@ def _file(workdir, name):
 
 def _verbosity(verbose) -> int:
     checks.one_of(verbose, ["auto", 0, 1, 2], name="verbose")
+    if not workers.is_chief():
+        return 0
     if verbose == "auto":
         return 1 if sys.stdout.isatty() else 2
     return verbose

@@ -5,7 +5,9 @@ import time
 
 from tl_keras import differences
 from tl_keras.training import background
+from tl_keras.training import checkpoint_files
 from tl_keras.training import termination as terminations
+from tl_keras.training import workers
 
 
 class Keeper:
@@ -62,9 +64,7 @@ class Keeper:
         """
         if self._folder is None:
             return
-        if not resume:
-            self._folder.clear()
-        content = self._folder.newest()
+        content = self._newest(resume)
         if content is None:
             return
         self._check(content["identity"])
@@ -90,11 +90,8 @@ class Keeper:
         """Puts back the `FitState` of the checkpoint, in place."""
         self.state.put(self._content["state"])
 
-    def is_due(self, steps: int) -> bool:
-        """Whether the settings want a checkpoint now.
-
-        Args:
-            steps: How many steps of the phase are done.
+    def time_is_up(self) -> bool:
+        """Whether so much time has passed that a checkpoint is due.
 
         Raises:
             OSError: If the one before could not be written.
@@ -102,10 +99,21 @@ class Keeper:
         if not self.writes:
             return False
         self._background.check()
-        seconds, every = self._settings.seconds, self._settings.steps
+        seconds = self._settings.seconds
         since = time.monotonic() - self._written_at
-        return (seconds is not None and since >= seconds) or (
-            every is not None and steps - self._steps_then >= every
+        return seconds is not None and since >= seconds
+
+    def is_due(self, steps: int) -> bool:
+        """Whether so many steps were done that a checkpoint is due.
+
+        Args:
+            steps: How many steps of the phase are done.
+        """
+        every = self._settings.steps
+        return (
+            self.writes
+            and every is not None
+            and steps - self._steps_then >= every
         )
 
     @property
@@ -145,7 +153,10 @@ class Keeper:
             "state": self.state.get(),
             "under_way": under_way,
         }
-        self._background.start(self._folder.write, content)
+        # Each worker has read the state, since what the replicas add up can
+        # only be read together.
+        if workers.is_chief():
+            self._background.start(self._folder.write, content)
         self.begin_phase(steps)
 
     def end_phase(self, result: dict):
@@ -163,6 +174,7 @@ class Keeper:
     def stop(self):
         """Ends the program after SIGTERM, when all is on disk."""
         self.wait()
+        workers.wait_for_all()
         raise terminations.TerminatedError
 
     def __enter__(self):
@@ -187,8 +199,26 @@ class Keeper:
         if kind is None and is_asked:
             raise terminations.TerminatedError
         if kind is None and self._folder is not None:
-            if not self._settings.keep:
+            if not self._settings.keep and workers.is_chief():
                 self._folder.clear()
+
+    def _newest(self, resume: bool):
+        """What the chief's newest checkpoint holds, or None."""
+        found = []
+
+        def read():
+            if not resume:
+                self._folder.clear()
+            found.append(self._folder.newest())
+            return found[0] is not None
+
+        if not workers.from_chief(read):
+            return None
+        if workers.count() == 1:
+            return found[0]
+        # Others need not see the chief's files.
+        content = checkpoint_files.encode(found[0]) if found else b""
+        return checkpoint_files.decode(workers.content_of_chief(content))
 
     def _check(self, identity):
         lines = differences.lines(

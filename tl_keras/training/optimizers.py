@@ -152,6 +152,17 @@ def averages_weights(optimizer) -> bool:
     return getattr(optimizer, "inner_optimizer", optimizer).use_ema
 
 
+def accumulates(optimizer) -> bool:
+    """Whether an optimizer steps once for several batches.
+
+    Example:
+        >>> accumulates(keras.optimizers.Adam(gradient_accumulation_steps=2))
+        True
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return inner.gradient_accumulation_steps is not None
+
+
 def _kind_and_options(phase):
     optimizer = phase.optimizer
     options = {}

@@ -7,6 +7,7 @@ import keras
 from tl_keras.training import callback_states
 from tl_keras.training import step_state
 from tl_keras.training import variable_values
+from tl_keras.training import workers
 
 
 class PhaseRecord(keras.callbacks.Callback):
@@ -66,7 +67,9 @@ class PhaseRecord(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         if self._given is not None:
             self._restore()
-        self._keeper.begin_phase(self.model.train_function.goes_on_at)
+        function = self.model.train_function
+        self._keeper.begin_phase(function.goes_on_at)
+        function.notes = self._notes if workers.count() > 1 else None
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
@@ -74,20 +77,36 @@ class PhaseRecord(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         done = self.model.train_function.done
-        asked = self._keeper.termination.asked
-        if asked or self._keeper.is_due(done):
+        asked, time_is_up = self._asked_and_time_is_up()
+        if asked or time_is_up or self._keeper.is_due(done):
             before = self._epoch * self._steps_per_epoch
             self._write(self._epoch, done - before)
         if asked:
             self._keeper.stop()
 
     def on_epoch_end(self, epoch, logs=None):
-        asked = self._keeper.termination.asked
-        if self._keeper.writes and (asked or not self._keeper.is_busy):
+        asked = workers.any_of(self._keeper.termination.asked)
+        is_busy = workers.any_of(self._keeper.is_busy)
+        self._keeper.termination.asked = asked
+        if self._keeper.writes and (asked or not is_busy):
             self._write(epoch + 1, 0)
         if asked:
             self._keeper.stop()
         self._keeper.termination.waits = False
+
+    def _notes(self):
+        """What the other workers have to know, before some steps."""
+        return self._keeper.termination.asked, self._keeper.time_is_up()
+
+    def _asked_and_time_is_up(self):
+        """Whether SIGTERM came, and time is up, on any worker."""
+        function = self.model.train_function
+        if function.notes is None:
+            return self._notes()
+        asked, time_is_up = (total > 0 for total in function.noted)
+        if asked:
+            self._keeper.termination.asked = True
+        return asked, time_is_up
 
     @property
     def _steps_per_epoch(self) -> int:

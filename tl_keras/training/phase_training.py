@@ -19,10 +19,13 @@ from tl_keras.training import phase_record
 from tl_keras.training import prefix_cache
 from tl_keras.training import pruner as pruners
 from tl_keras.training import replica_means
+from tl_keras.training import replicas
 from tl_keras.training import seeds
 from tl_keras.training import skipping_callbacks
 from tl_keras.training import step_trial
+from tl_keras.training import strategies
 from tl_keras.training import timed_choices
+from tl_keras.training import weights_average
 from tl_keras.training.training_model import TrainingModel
 from tl_keras.tuning import freezing
 from tl_keras.tuning import kernels
@@ -98,6 +101,7 @@ class PhaseTraining:
         callbacks: The user's callbacks.
         choices: The `TimedChoices` of the whole `fit`.
         step_trial: Whether the way to run steps may be chosen by a trial.
+        static: Whether all batches are of one size, as on a TPU.
         verbose: 0, 1 or 2, as in Keras.
     """
 
@@ -114,7 +118,14 @@ class PhaseTraining:
     callbacks: tuple
     choices: timed_choices.TimedChoices
     step_trial: bool
+    static: bool
     verbose: int
+
+    def compiled(self, phase) -> compiled_models.Compiled:
+        """The compiled training model of a phase, without a prefix cache."""
+        return self._compiled(
+            phase, freezing.choose(phase, self.groups), self.rest
+        )
 
     def check(self, phase, monitor) -> list:
         """What a phase trains: weights of the model, and adapters'.
@@ -144,9 +155,11 @@ class PhaseTraining:
             raise ValueError(
                 f"The optimizer of phase {phase.name!r} averages weights "
                 "(`use_ema`), and its averages would be lost: the best epoch's "
-                "weights are kept, and Keras averages only at the end. Leave "
-                "`use_ema` out, or give no validation data and no `monitor`."
+                "weights are kept, and Keras averages only at the end. Write "
+                "`weights_average=0.999`, a field of the phase, in its place."
             )
+        self._check_optimizer(phase, optimizer)
+        self._check_loss(phase)
         self.prefixes.check(phase)
         if not phase.augmentation.mix_features:
             self.feed.train(phase, 0, 1)
@@ -179,6 +192,9 @@ class PhaseTraining:
         pruner = compiled.training_model.pruner
         if pruner is not None:
             pruner.restart()
+        average = compiled.training_model.average
+        if average is not None:
+            average.restart()
         first_sparse = self._first_sparse_epoch(phase)
         if first_sparse is not None:
             best.begin_anew(first_sparse)
@@ -202,8 +218,14 @@ class PhaseTraining:
             *best.callbacks(),
             *stopping,
             *self.callbacks,
-            record,
         ]
+        if average is not None:
+            callbacks = [
+                weights_average.ShowAverages(average, pruner),
+                *callbacks,
+                weights_average.HideAverages(average),
+            ]
+        callbacks.append(record)
         self._fit(phase, feed, compiled, callbacks, record, first_epoch)
         if pruner is not None:
             # Averages over steps take the place of what was averaged.
@@ -234,16 +256,21 @@ class PhaseTraining:
         function.go_on(epoch, record.first_step, record.restore)
         # Where an epoch's steps are done, its validation may still be due.
         next_epoch, next_step = divmod(function.goes_on_at, steps_per_epoch)
-        batches = feed.train(
-            phase,
+        which = (
             first_epoch + next_epoch,
             max(1, epochs - next_epoch),
             next_step,
         )
-        if training_model.steps_per_execution > 1 or record.first_step:
-            # Keras counts as if no call were cut short at the end of an
-            # epoch, and none skipped, and would take the data for used up.
-            batches = batches.repeat()
+        if tf.distribute.has_strategy():
+            batches = replicas.distributed(
+                lambda parts: feed.train(phase, *which, parts)
+            )
+        else:
+            batches = feed.train(phase, *which)
+            if training_model.steps_per_execution > 1 or record.first_step:
+                # Keras counts as if no call were cut short at the end of an
+                # epoch, and none skipped, and would take the data for used up.
+                batches = batches.repeat()
         for metric in self.metrics:
             # Keras does not, before the first step of another model.
             if isinstance(metric, keras.metrics.Metric):
@@ -253,7 +280,7 @@ class PhaseTraining:
             initial_epoch=epoch,
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
-            validation_data=feed.validation(),
+            **_validation(feed, training_model),
             shuffle=False,
             callbacks=skipping_callbacks.SkippingCallbacks(
                 callbacks,
@@ -266,6 +293,38 @@ class PhaseTraining:
             ),
             verbose=self.verbose,
         )
+
+    def _check_optimizer(self, phase, optimizer):
+        averages = optimizers.averages_weights(optimizer)
+        if averages and phase.weights_average is not None:
+            raise ValueError(
+                f"Phase {phase.name!r} averages weights twice. Got: "
+                f"`weights_average={phase.weights_average}`, and `use_ema` of "
+                "its optimizer. Leave `use_ema` out."
+            )
+        count = tf.distribute.get_strategy().num_replicas_in_sync
+        if optimizers.accumulates(optimizer) and count > 1:
+            raise ValueError(
+                f"The optimizer of phase {phase.name!r} has "
+                "`gradient_accumulation_steps`, with which Keras fails on "
+                f"several replicas (keras#20582). Got: {count} replicas. "
+                "Write `micro_batches=...`, a field of the phase: parts of "
+                "one batch, whose size you raise."
+            )
+
+    def _check_loss(self, phase):
+        if phase.micro_batches == 1:
+            return
+        for loss in keras.tree.flatten(self.loss):
+            reduction = getattr(loss, "reduction", "sum_over_batch_size")
+            if reduction not in ("sum_over_batch_size", "mean"):
+                raise ValueError(
+                    f"Phase {phase.name!r} computes a batch in "
+                    f"{phase.micro_batches} parts, of whose losses the mean "
+                    "is taken. Got a loss whose `reduction` is "
+                    f"{reduction!r}. Expected 'sum_over_batch_size', the mean "
+                    "over examples; or leave `micro_batches` out."
+                )
 
     def _check_anchor(self, phase):
         if phase.starting_point_strength and len(self.groups.names) < 2:
@@ -292,17 +351,25 @@ class PhaseTraining:
         if known is not None and known.rest == rest_key:
             known.restart()
             return known
-        optimizer, variables, held = self._optimizer(phase, trained)
-        training_model = self._training_model(phase, trained, rest)
+        optimizer, variables, adapters = self._optimizer(phase, trained)
+        average = None
+        if phase.weights_average is not None:
+            average = weights_average.WeightsAverage(
+                variables, phase.weights_average, adapters
+            )
+        training_model = self._training_model(phase, trained, rest, average)
         training_model.compile(
             optimizer=optimizer,
             loss=self.loss,
-            metrics=list(self.metrics),
+            # Of weights they are not to know, but for what fills a batch up.
+            metrics=None if self.static else list(self.metrics),
+            weighted_metrics=list(self.metrics) if self.static else None,
             # XLA made training several times slower on CPUs, and fails under
             # strategies: https://github.com/keras-team/keras/issues/20763
             jit_compile=False,
         )
         training_model.make_train_function()
+        held = tuple(one.start for one in adapters)
         made = compiled_models.Compiled(
             training_model, variables, rest_key, held
         )
@@ -329,18 +396,16 @@ class PhaseTraining:
             compiled_models.key_of(self.loss),
             tuple(map(compiled_models.key_of, self.metrics)),
             id(tf.distribute.get_strategy()),
+            self.static,
         )
 
     def _chosen_steps(self, phase, compiled, feed, first_epoch) -> dict:
         """How many steps run at a time, and whether by XLA."""
         _, total_steps = self._steps(phase)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         chosen = {"steps_per_execution": 1, "jit_compile": False}
-        if (
-            self.step_trial
-            and replicas == 1
-            and total_steps >= step_trial.FEWEST_STEPS
-        ):
+        if strategies.runs_on_tpu():
+            return step_trial.for_tpu(self.callbacks)
+        if self.step_trial and total_steps >= step_trial.FEWEST_STEPS:
             batches = feed.train(phase, first_epoch, 1)
             subject = (
                 f"{phase}, {total_steps} steps of {batches}, "
@@ -350,13 +415,24 @@ class PhaseTraining:
                 hashlib.sha256(subject.encode()).hexdigest()[:16],
                 f"steps of {phase.name}",
                 lambda: step_trial.choose(
-                    compiled, batches, total_steps, self.callbacks
+                    compiled,
+                    self._endless(phase, feed, first_epoch),
+                    total_steps,
+                    self.callbacks,
                 ),
             )
             log.teller(self.verbose)(_told(chosen))
         return chosen
 
-    def _training_model(self, phase, trained, rest) -> TrainingModel:
+    def _endless(self, phase, feed, epoch):
+        """The batches of an epoch, again and again."""
+        if tf.distribute.has_strategy():
+            return replicas.distributed(
+                lambda parts: feed.train(phase, epoch, 1, parts=parts)
+            )
+        return feed.train(phase, epoch, 1).repeat()
+
+    def _training_model(self, phase, trained, rest, average) -> TrainingModel:
         anchored = {}
         if phase.starting_point_strength:
             anchored = {
@@ -372,7 +448,10 @@ class PhaseTraining:
             anchored=anchored.values(),
             starting_point=[self.starting_point[key] for key in anchored],
             strength=phase.starting_point_strength,
+            micro_batch_count=phase.micro_batches,
+            fills_validation=self.static,
             pruner=self._pruner(phase),
+            average=average,
         )
 
     def _pruner(self, phase):
@@ -395,10 +474,7 @@ class PhaseTraining:
         return -(-last_step // steps_per_epoch) - 1
 
     def _optimizer(self, phase, trained) -> tuple:
-        """The optimizer of a phase, the variables that it moves, and others.
-
-        These are the values at which adapted kernels began.
-        """
+        """The optimizer of a phase, the variables that it moves, adapters."""
         adapters = []
         if trained.adapted:
             adapters = lora.adapters_for(
@@ -426,7 +502,7 @@ class PhaseTraining:
                 for layer in graph.layers_within(self.model)
             ),
         )
-        return optimizer, variables, tuple(one.start for one in adapters)
+        return optimizer, variables, adapters
 
     def _rate_factors(self, phase, adapters) -> dict[int, float]:
         """From the id of each variable to its share of the head's rate."""
@@ -481,6 +557,20 @@ class PhaseTraining:
                 )
             )
         return callbacks
+
+
+def _validation(feed, training_model) -> dict:
+    """Keras' arguments for the validation data."""
+    if not feed.validates:
+        return {}
+    if not tf.distribute.has_strategy():
+        return {"validation_data": feed.validation()}
+    training_model.make_test_function()
+    training_model.test_function.steps = feed.validation_steps
+    return {
+        "validation_data": replicas.distributed(feed.validation),
+        "validation_steps": feed.validation_steps,
+    }
 
 
 def _rest_key(rest):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import shutil
@@ -20,6 +21,7 @@ from tl_keras.training import feeds
 from tl_keras.training import graph_fingerprint
 from tl_keras.training import prefix_costs
 from tl_keras.training import prefix_pass
+from tl_keras.training import workers
 from tl_keras.tuning import freezing
 
 # Room that is left to others on a disk.
@@ -118,11 +120,14 @@ class Prefixes:
         try:
             reason = self._obstacle(phase, cut) or self._why_not(phase)
             if reason is None:
-                return self._cached(phase, cut)
+                return self._cached(phase, self._target(cut))
         except (_NotUsed, prefix_pass.NotPerExample) as stop:
             reason = str(stop)
         except OSError as error:
-            reason = f"{self._settings.path} cannot be used ({error})"
+            # Where several workers compute, one cannot leave alone.
+            if workers.count() > 1:
+                raise
+            reason = self._unusable(error)
         if self._is_wanted(phase):
             raise OSError(
                 f"Phase {phase.name!r} needs the prefix cache, and cannot use "
@@ -192,10 +197,9 @@ class Prefixes:
             )
         return None
 
-    def _cached(self, phase, cut):
+    def _cached(self, phase, target):
         views = self._views(phase)
         parts = self._parts(views)
-        target = self._target(cut)
         every_part = [part for several in parts.values() for part in several]
         subject = self._subject(phase, target, views)
         decided = self._choices.find(subject, "prefix_cache")
@@ -216,7 +220,7 @@ class Prefixes:
         result = CacheReport(
             used=True,
             reason="it is asked for" if self._is_wanted(phase) else "it pays",
-            cut=tuple(graph.producer_of(v.tensor).name for v in cut),
+            cut=tuple(graph.producer_of(v.tensor).name for v in target.values),
             views=views.count,
             bytes_per_example=target.store.bytes_per_row,
             computed=report.examples,
@@ -224,7 +228,7 @@ class Prefixes:
             rounding=report.rounding,
         )
         self._say(_sentence(result, needed))
-        rest = cuts.between(self._graph, cut, self._graph.outputs)
+        rest = cuts.between(self._graph, target.values, self._graph.outputs)
         return self._feed_from(target, parts), rest, result
 
     def _feed_from(self, target, parts):
@@ -261,7 +265,9 @@ class Prefixes:
             cuts.between(self._graph, given, wanted),
             takes_inputs=given == self._graph.inputs,
         )
-        return prefix_pass.compute(beginning, parts, targets, watch=watch)
+        return prefix_pass.compute(
+            beginning, parts, targets, watch=watch, writes=self._writes
+        )
 
     def _on_the_way(self, phase, target) -> list:
         """The stores of later phases that the same pass can fill."""
@@ -298,11 +304,11 @@ class Prefixes:
                 continue
             if cuts.between(self._graph, cut, target.values) is None:
                 continue
-            store = self._store(cut, make=False)
-            if store is None:
-                continue
-            rows = [store.find(part.digests) for part in parts]
-            if min(found.min() for found in rows) < 0:
+            store, rows = self._store(cut, make=False), []
+            if store is not None:
+                rows = [store.find(part.digests) for part in parts]
+            has_all = store and min(found.min() for found in rows) >= 0
+            if workers.any_of(not has_all):
                 continue
             source = prefix_pass.Target(cut, store)
             tensors = store.tensors(in_memory=False)
@@ -336,6 +342,7 @@ class Prefixes:
             )
             pays = saved > 0.0
             self._choices.put(subject, "prefix_cache", pays)
+            pays = self._choices.find(subject, "prefix_cache")
             told = (
                 f"computing takes {1e3 * seconds:.2g} ms an example, reading "
                 f"{1e3 * reading:.2g} ms"
@@ -352,7 +359,8 @@ class Prefixes:
     def _compare(self, target, part):
         """Makes sure that what is kept is what the model computes today."""
         rows = target.store.find(part.digests)
-        known = np.flatnonzero(rows >= 0)[:_CHECKED_EXAMPLES]
+        lacked = workers.any_of_each(rows < 0)
+        known = np.flatnonzero(~lacked)[:_CHECKED_EXAMPLES]
         if not len(known):
             return
         beginning = prefix_pass.Beginning(
@@ -364,7 +372,8 @@ class Prefixes:
         indices = np.resize(
             known, max(replicas, len(known)) // replicas * replicas
         )
-        now = beginning.run(keras.tree.flatten(part.read(tf.constant(indices))))
+        mine = tf.constant(prefix_pass.mine_of(indices, len(indices)))
+        now = beginning.run(keras.tree.flatten(part.read(mine)))
         kept = target.store.tensors(in_memory=False)
         for value, stored in zip(now, kept, strict=True):
             difference, largest = prefix_pass.compared(
@@ -408,15 +417,38 @@ class Prefixes:
         )
 
     def _target(self, cut):
-        return prefix_pass.Target(cut, self._store(cut))
+        """The place for what a cut gives, made on all workers or on none.
 
-    def _store(self, cut, *, make: bool = True):
+        Raises:
+            _NotUsed: If it cannot be made on all.
+        """
+        store, reason = None, None
+        make_room = self._writes
+        try:
+            store = self._store(cut, make_room=make_room)
+        except _NotUsed as stop:
+            reason = str(stop)
+        except OSError as error:
+            reason = self._unusable(error)
+        for one in filter(None, workers.gathered(reason)):
+            raise _NotUsed(one)
+        return prefix_pass.Target(cut, store)
+
+    def _unusable(self, error) -> str:
+        return f"{self._settings.path} cannot be used ({error})"
+
+    @functools.cached_property
+    def _writes(self) -> bool:
+        """Whether this worker writes, and not another one into the folder."""
+        return workers.is_first_in(self._settings.path)
+
+    def _store(self, cut, *, make: bool = True, make_room: bool = False):
         """The store of what a cut gives with the weights of now."""
         data = self._feed.data
         part = cuts.between(self._graph, self._graph.inputs, cut)
-        folder = self._settings.path / store_key(
-            part, data, self._settings.dtype
-        )
+        key = store_key(part, data, self._settings.dtype)
+        # Of seeds that Keras draws, each worker has its own.
+        folder = self._settings.path / workers.of_chief(key)
         if not make and not folder.exists():
             return None
         specs = [
@@ -436,7 +468,7 @@ class Prefixes:
             f"{data.name}",
         )
         examples = sum(map(len, data.splits.values()))
-        if make:
+        if make_room:
             self._make_room(store, examples)
         return store
 
@@ -516,7 +548,8 @@ class _NotUsed(Exception):
 def _lacking(target, parts) -> int:
     """How many results a store lacks of what has to be known."""
     return sum(
-        int((target.store.find(part.digests) < 0).sum()) for part in parts
+        int(workers.any_of_each(target.store.find(part.digests) < 0).sum())
+        for part in parts
     )
 
 

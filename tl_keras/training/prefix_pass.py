@@ -9,7 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras import graph
+from tl_keras.training import replicas
 from tl_keras.training import training_model
+from tl_keras.training import workers
 
 _VALUES_PER_BATCH = 2**23
 _SMALLEST_BATCH, _LARGEST_BATCH = 16, 256
@@ -83,7 +85,6 @@ class Beginning:
         self._model = model
         self._part = part
         self._takes_inputs = takes_inputs
-        self._strategy = tf.distribute.get_strategy()
         self.traced = tf.function(self.run)
 
     def batch_size(self, num_examples: int) -> int:
@@ -94,36 +95,32 @@ class Beginning:
         )
         fitting = min(_LARGEST_BATCH, _VALUES_PER_BATCH // max(1, size))
         fitting = min(max(fitting, _SMALLEST_BATCH), num_examples)
-        replicas = self._strategy.num_replicas_in_sync
-        return -(-fitting // replicas) * replicas
+        count = tf.distribute.get_strategy().num_replicas_in_sync
+        return -(-fitting // count) * count
 
     def run(self, inputs) -> list:
-        """What the part gives for a batch that the replicas can share."""
+        """What the part gives for a batch that the replicas can share.
+
+        Args:
+            inputs: The rows that this worker's replicas compute.
+
+        Returns:
+            Tensors with the rows of all workers.
+        """
         if self._takes_inputs:
             inputs = graph.as_declared(self._model, inputs)
-        replicas = self._strategy.num_replicas_in_sync
-        shares = [
-            tf.reshape(x, tf.concat([[replicas, -1], tf.shape(x)[1:]], 0))
-            for x in inputs
-        ]
-
-        def run_share():
-            replica = tf.distribute.get_replica_context()
-            mine = [x[replica.replica_id_in_sync_group] for x in shares]
-            mine = [
-                tf.ensure_shape(one, [None, *x.shape[1:]])
-                for one, x in zip(mine, inputs, strict=True)
-            ]
-            return self._part.run(mine, training_model.infer)
-
-        # A module can be called by a replica only, and not above them all.
-        outputs = self._strategy.run(run_share)
-        results = self._strategy.experimental_local_results
-        return [tf.concat(results(output), axis=0) for output in outputs]
+        return replicas.compute(
+            lambda mine: self._part.run(mine, training_model.infer), inputs
+        )
 
 
-def compute(beginning, parts, targets, *, watch=None) -> PassReport:
+def compute(
+    beginning, parts, targets, *, watch=None, writes: bool = True
+) -> PassReport:
     """Adds to stores what they lack of the parts.
+
+    Each worker reads and computes its share of every batch, and gets what the
+    others computed.
 
     Args:
         beginning: A `Beginning` that gives the values of all targets, one
@@ -133,6 +130,8 @@ def compute(beginning, parts, targets, *, watch=None) -> PassReport:
         watch: Called after each batch but the first with how many examples
             there are, and the seconds that one took (tracing not counted).
             What it raises ends the pass; what was computed is kept.
+        writes: Whether this worker writes. If not, another one writes into
+            the same folder.
 
     Returns:
         A `PassReport`.
@@ -148,7 +147,10 @@ def compute(beginning, parts, targets, *, watch=None) -> PassReport:
         for part in parts
     ]
     lacking = [
-        _first_ones(part, np.logical_or.reduce(list(masks.values())))
+        _first_ones(
+            part,
+            workers.any_of_each(np.logical_or.reduce(list(masks.values()))),
+        )
         for part, masks in zip(parts, lacks, strict=True)
     ]
     total = sum(map(len, lacking))
@@ -159,6 +161,7 @@ def compute(beginning, parts, targets, *, watch=None) -> PassReport:
         writers = {
             target: stack.enter_context(target.store.writing())
             for target in sorted(targets, key=lambda t: t.store.folder)
+            if writes
         }
         for part, indices, masks in zip(parts, lacking, lacks, strict=True):
             for start, batch in _batches(part, indices, batch_size):
@@ -170,6 +173,8 @@ def compute(beginning, parts, targets, *, watch=None) -> PassReport:
                 for target in targets:
                     mine = outputs[: len(target.values)]
                     outputs = outputs[len(target.values) :]
+                    if not writes:
+                        continue
                     new = masks[target][chosen]
                     writers[target].add(
                         part.digests[chosen[new]],
@@ -186,21 +191,41 @@ def compute(beginning, parts, targets, *, watch=None) -> PassReport:
                 elif watch is not None:
                     seconds = time.perf_counter() - since
                     watch(total, seconds / (done - already))
+    workers.wait_for_all()
+    if not writes:
+        for target in targets:
+            target.store.read_again()
     return PassReport(total, time.perf_counter() - began, rounding.share)
 
 
 def _check_per_example(beginning, batch, tensors):
     """Sees to it that a few examples give alone what they give among many."""
-    few = beginning.batch_size(1)
+    count = workers.count()
+    few = beginning.batch_size(1) // count
     alone = beginning.run([one[:few] for one in batch])
+    # Of each worker's rows the first ones.
+    rows = np.arange(count * len(batch[0])).reshape(count, -1)[:, :few].ravel()
     for now, among_many in zip(alone, tensors, strict=True):
-        if len(among_many) != len(batch[0]) or len(now) != few:
+        if len(among_many) != count * len(batch[0]) or len(now) != len(rows):
             raise NotPerExample("its results are not one for each example")
-        difference, largest = compared(now, among_many[:few])
+        difference, largest = compared(now, among_many[rows])
         if difference > _TOLERANCE * largest:
             raise NotPerExample(
                 "what is frozen in front mixes the examples of a batch"
             )
+
+
+def mine_of(indices, batch_size: int) -> np.ndarray:
+    """Those of the indices in batches that this worker reads.
+
+    Args:
+        indices: Array of whole batches, one after another.
+        batch_size: A multiple of the number of workers.
+    """
+    shares = np.reshape(
+        indices, [-1, workers.count(), batch_size // workers.count()]
+    )
+    return shares[:, workers.index()].ravel()
 
 
 def compared(now, kept) -> tuple[float, float]:
@@ -235,8 +260,8 @@ def _batches(part, indices, batch_size):
     filled = -(-len(indices) // batch_size) * batch_size
     padded = np.pad(indices, (0, filled - len(indices)), mode="edge")
     batches = (
-        tf.data.Dataset.from_tensor_slices(padded)
-        .batch(batch_size, drop_remainder=True)
+        tf.data.Dataset.from_tensor_slices(mine_of(padded, batch_size))
+        .batch(batch_size // workers.count(), drop_remainder=True)
         .map(
             lambda chosen: tuple(keras.tree.flatten(part.read(chosen))),
             num_parallel_calls=2,

@@ -20,5 +20,6 @@ def variables(compiled) -> list:
         *compiled.variables,
         *model.optimizer.variables,
         *(model.pruner.variables if model.pruner is not None else ()),
+        *(model.average.variables if model.average is not None else ()),
     ]
     return list({id(variable): variable for variable in listed}.values())

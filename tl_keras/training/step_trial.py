@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tl_keras.training import step_state
+from tl_keras.training import workers
 
 # Below, a phase is over before a trial pays.
 FEWEST_STEPS = 500
@@ -22,7 +23,8 @@ def choose(compiled, batches, total_steps: int, callbacks) -> dict:
 
     Args:
         compiled: A `Compiled`.
-        batches: A `tf.data.Dataset` of training batches.
+        batches: A dataset of training batches without end, as the strategy
+            distributes it.
         total_steps: Steps of the phase.
         callbacks: The user's callbacks; with one that wants to see each
             batch, steps run one at a time.
@@ -33,7 +35,7 @@ def choose(compiled, batches, total_steps: int, callbacks) -> dict:
     model = compiled.training_model
     state = step_state.variables(compiled)
     before = [v.numpy() for v in state]
-    iterator = iter(batches.repeat())
+    iterator = iter(batches)
     try:
         seconds = _seconds_per_step(model, iterator, 1)
         chosen = {"steps_per_execution": 1, "jit_compile": False}
@@ -51,6 +53,23 @@ def choose(compiled, batches, total_steps: int, callbacks) -> dict:
             variable.assign(value)
         model.reset_metrics()
     return chosen
+
+
+def for_tpu(callbacks) -> dict:
+    """What `choose` would, on a TPU, where nothing is to be found out.
+
+    Its steps are compiled by XLA in any case, and calls from the host are
+    dear. With a callback that wants to see each batch, there is one a step.
+
+    Args:
+        callbacks: The user's callbacks.
+
+    Example:
+        >>> for_tpu([])
+        {'steps_per_execution': 16, 'jit_compile': False}
+    """
+    count = 1 if _want_batches(callbacks) else _STEPS_AT_A_TIME
+    return {"steps_per_execution": count, "jit_compile": False}
 
 
 def apply(compiled, chosen: dict):
@@ -79,7 +98,8 @@ def _seconds_per_step(model, iterator, count: int) -> float:
         logs = function(iterator)
         # As callbacks do, which stop at a loss that is NaN.
         float(logs["loss"])
-    return (time.perf_counter() - began) / (function.done - done)
+    seconds = (time.perf_counter() - began) / (function.done - done)
+    return workers.of_chief(seconds)
 
 
 def _compiled_seconds(model, iterator, count) -> float:
@@ -101,6 +121,9 @@ def _may_compile(model) -> bool:
     On CPUs it made convolutions several times slower, and takes a minute to
     compile them.
     """
+    if tf.distribute.has_strategy():
+        # It fails there: https://github.com/keras-team/keras/issues/20763
+        return False
     if tf.config.list_logical_devices("GPU"):
         return True
     return not any(

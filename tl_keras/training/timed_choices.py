@@ -4,11 +4,15 @@ import json
 import os
 import pathlib
 
+from tl_keras.training import workers
+
 FILE = "choices.json"
 
 
 class TimedChoices:
     """Choices by what they were made for, in a file of the workdir.
+
+    Several workers go by the choices of the chief, whose file it is.
 
     Args:
         path: The JSON file, or None to keep them in memory only.
@@ -26,16 +30,7 @@ class TimedChoices:
 
     def __init__(self, path):
         self._path = None if path is None else pathlib.Path(path)
-        self._made = {}
-        if self._path is not None and self._path.exists():
-            try:
-                self._made = _choices(json.loads(self._path.read_text()))
-            except (ValueError, TypeError) as error:
-                raise ValueError(
-                    f"{str(self._path)!r} does not hold the choices of an "
-                    f"earlier run. {error}. Remove the file; they are made "
-                    "anew."
-                ) from error
+        self._made = workers.from_chief(self._read)
 
     def get(self, subject: str, name: str, choose):
         """A choice made earlier, or else what `choose()` gives, kept.
@@ -58,8 +53,8 @@ class TimedChoices:
     def put(self, subject: str, name: str, value):
         """Keeps a choice; it is on disk when this returns."""
         json.dumps(value)  # What cannot be kept is not remembered either.
-        self._made.setdefault(subject, {})[name] = value
-        if self._path is None:
+        self._made.setdefault(subject, {})[name] = workers.of_chief(value)
+        if self._path is None or not workers.is_chief():
             return
         beside = self._path.with_suffix(".json.part")
         with beside.open("w") as file:
@@ -67,6 +62,18 @@ class TimedChoices:
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, self._path)
+
+    def _read(self) -> dict:
+        if self._path is None or not self._path.exists():
+            return {}
+        try:
+            return _choices(json.loads(self._path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{str(self._path)!r} does not hold the choices of an "
+                f"earlier run. {error}. Remove the file; they are made "
+                "anew."
+            ) from error
 
 
 def _choices(content) -> dict:

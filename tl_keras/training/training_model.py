@@ -1,10 +1,15 @@
 """The model that a phase trains, sharing its weights with the user's."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
 from tl_keras import graph
+from tl_keras import keras_internals
+from tl_keras.data import parts
 from tl_keras.training import fused_batch_norm
+from tl_keras.training import micro_batches
 from tl_keras.training import train_function
 from tl_keras.tuning import anchoring
 
@@ -33,7 +38,13 @@ class TrainingModel(keras.Model):
         starting_point: The values of `anchored` from which they are not to
             stray (L2-SP).
         strength: Of that pull.
+        micro_batch_count: In how many parts a step computes its batch.
+        fills_validation: Whether validation batches are filled up with
+            examples of weight 0. It is compiled with `weighted_metrics` then,
+            which shall not count them; elsewhere they know of no weights.
         pruner: A `Pruner` that ends each step; None for none.
+        average: A `WeightsAverage` that is brought up to date behind it; None
+            for none.
     """
 
     def __init__(
@@ -46,7 +57,10 @@ class TrainingModel(keras.Model):
         anchored=(),
         starting_point=(),
         strength=0.0,
+        micro_batch_count=1,
+        fills_validation=False,
         pruner=None,
+        average=None,
     ):
         # Of its own it computes nothing; a global policy of bfloat16 would
         # round the pixels on their way in.
@@ -73,7 +87,10 @@ class TrainingModel(keras.Model):
         self._anchored = _Hidden(list(anchored))
         self._starting_point = _Hidden(list(starting_point))
         self._strength = strength
+        self._micro_batch_count = micro_batch_count
+        self._fills_validation = fills_validation
         self._pruner = _Hidden(pruner)
+        self._average = _Hidden(average)
         self.built = True
 
     @property
@@ -135,11 +152,90 @@ class TrainingModel(keras.Model):
         """The `Pruner` that ends each step, or None."""
         return self._pruner.value
 
+    @property
+    def average(self):
+        """The `WeightsAverage` of the phase, or None."""
+        return self._average.value
+
     def train_step(self, data):
-        logs = super().train_step(data)
+        batch, share = _unpacked(data)
+        if self._micro_batch_count == 1:
+            gradients = self.gradients(batch, share)
+        else:
+            gradients = micro_batches.gradients(
+                self, batch, share, self._micro_batch_count
+            )
+        self.optimizer.apply_gradients(
+            zip(gradients, self.trainable_weights, strict=True)
+        )
         if self.pruner is not None:
             self.pruner.after_step()
-        return logs
+        if self.average is not None:
+            self.average.after_step()
+        return self.get_metrics_result()
+
+    def gradients(self, batch, share=None, scope=contextlib.nullcontext):
+        """Gradients of the loss of a batch, which is added to the metrics.
+
+        Args:
+            batch: `(inputs, labels)` or `(inputs, labels, weights)`.
+            share: The share of a `Part`; None for a whole batch.
+            scope: Called for a context of what the gradients are of.
+
+        Returns:
+            A gradient, or None, for each of `trainable_weights`, times the
+            optimizer's loss scale.
+        """
+        inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
+        with tf.GradientTape() as tape, scope():
+            predictions = self(inputs, training=True)
+            loss = self.compute_loss(
+                inputs, labels, predictions, weights, training=True
+            )
+            scaled = loss
+            if share is not None:
+                # Gradients of replicas are added up, whatever their parts.
+                scaled *= tf.cast(share, loss.dtype)
+            scaled = self.optimizer.scale_loss(scaled)
+        self._track_loss(loss, inputs, share)
+        if self._fills_validation:
+            weights = None
+        self._measured(inputs, labels, predictions, weights, share)
+        return tape.gradient(scaled, self.trainable_weights)
+
+    def test_step(self, data):
+        batch, share = _unpacked(data)
+        inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
+        predictions = self(inputs, training=False)
+        loss = self.compute_loss(
+            inputs, labels, predictions, weights, training=False
+        )
+        self._track_loss(loss, inputs, share)
+        if self._fills_validation:
+            weights = tf.cast(weights > 0.0, tf.float32)
+        return self._measured(inputs, labels, predictions, weights, share)
+
+    def _track_loss(self, loss, inputs, share):
+        """Adds the loss of a batch, or of a part, to the mean of the epoch."""
+        # `compute_loss` gives what replicas add up to the mean of even parts.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        count = tf.shape(keras.tree.flatten(inputs)[0])[0]
+        if share is not None:
+            count = tf.where(share > 0.0, count, 0)
+        tracker = keras_internals.loss_tracker(self)
+        tracker.update_state(loss * replicas, sample_weight=count)
+
+    def _measured(self, inputs, labels, predictions, weights, share):
+        """Adds to the metrics what is no stand-in; gives their results."""
+        if share is None:
+            return self.compute_metrics(inputs, labels, predictions, weights)
+
+        def update():
+            self.compute_metrics(inputs, labels, predictions, weights)
+            return 0
+
+        tf.cond(share > 0.0, update, lambda: 0)
+        return self.get_metrics_result()
 
     @property
     def step_inputs(self) -> list:
@@ -223,17 +319,18 @@ class TrainingModel(keras.Model):
             self.train_function = train_function.TrainFunction(self)
         return self.train_function
 
+    def make_test_function(self, force=False):
+        # On one device Keras' own does.
+        if not tf.distribute.has_strategy():
+            return super().make_test_function(force)
+        if self.test_function is None or force:
+            self.test_function = train_function.TestFunction(self)
+        self.test_function.start()
+        return self.test_function
+
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Keras averages the replicas' parts of the first batch, which fails
-        # where they differ in size; one part says all that is needed:
-        # https://github.com/keras-team/keras/issues/20585
         if iterator is not None and tf.distribute.has_strategy():
-            local = tf.distribute.get_strategy().experimental_local_results
-            for _, _, parts in iterator:
-                data_batch = keras.tree.map_structure(
-                    lambda value: local(value)[0], next(parts)
-                )
-                break
+            data_batch = keras_internals.first_part(iterator).batch
             iterator = None
         super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
 
@@ -268,6 +365,11 @@ def call_in_mode(operation, mode, *args, **kwargs):
 def infer(operation, *args, **kwargs):
     """Calls an operation in inference mode."""
     return call_in_mode(operation, False, *args, **kwargs)
+
+
+def _unpacked(data):
+    """A batch and None, or a part's examples and its share."""
+    return data if isinstance(data, parts.Part) else (data, None)
 
 
 class _Hidden:

@@ -42,6 +42,22 @@ class Phase:
         weight_decay: Share of each weight taken off a step, times the
             learning rate; not on biases nor normalisation.
         clip_norm: Largest norm of all gradients together, or None.
+        micro_batches: In how many parts each batch is computed, one after
+            another, whose gradients are added up (gradient accumulation); of
+            each replica, its part of the batch. Memory is that of one part;
+            steps, rates and batch size are as without. The optimizer sees
+            the gradient of the whole batch, but for BatchNormalization in
+            training mode, which normalises by a part, and Dropout, which
+            draws for each part. The loss has to be a mean over examples.
+        weights_average: None, or the share that an exponential moving average
+            of the weights that train keeps at each step, in (0, 1), e.g.
+            0.999; in the first steps it is smaller:
+            `min(weights_average, (1 + step) / (10 + step))`. Validation and
+            callbacks at the end of an epoch see the averages, the best of
+            them are kept, and the phase ends with them; training goes on
+            from the weights themselves. Statistics of BatchNormalization are
+            estimated for the averages. With `lora_rank`, the adapters are
+            averaged.
         warmup_epochs: Epochs, or a part of one, in which the rate rises
             from 0 to its peak.
         schedule: `"cosine"` falls to 0 at the end of the phase;
@@ -103,6 +119,8 @@ class Phase:
     )
     weight_decay: float = 1e-4
     clip_norm: float | None = 1.0
+    micro_batches: int = 1
+    weights_average: float | None = None
     warmup_epochs: float = 0.0
     schedule: str = "cosine"
     augmentation: augmentations.Augmentation = dataclasses.field(
@@ -162,6 +180,16 @@ class Phase:
                 name="phase.clip_norm",
                 low=0.0,
                 include_low=False,
+            )
+        checks.integer(self.micro_batches, name="phase.micro_batches", low=1)
+        if self.weights_average is not None:
+            checks.in_range(
+                self.weights_average,
+                name="phase.weights_average",
+                low=0.0,
+                high=1.0,
+                include_low=False,
+                include_high=False,
             )
         checks.one_of(self.schedule, SCHEDULES, name="phase.schedule")
         checks.instance(
