@@ -71,8 +71,10 @@ class FinishedRunTest(absltest.TestCase):
                 "export",
                 "log.csv",
                 "model.keras",
+                "pictures",
                 "predictions.npz",
                 "reliability.png",
+                "report.html",
                 "results.json",
             ],
         )
@@ -327,6 +329,7 @@ class RunTest(absltest.TestCase):
         self.config = small_config(
             self.folder,
             plan=configs.PlanConfig(name="linear_probe", options={"epochs": 1}),
+            report=configs.ReportConfig(write=False),
         )
 
     def test_equal_seeds_give_equal_weights(self):

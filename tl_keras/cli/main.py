@@ -20,6 +20,7 @@ COMMANDS = {
     "explain": "Show which parts of images or texts speak for a class.",
     "export": "Export the model of a workdir for servers and phones.",
     "audit": "Find duplicates, doubtful labels and broken files in data.",
+    "report": "Write the report of a run as one HTML page.",
     "cache": "List or clear what is kept of frozen layers.",
     "doctor": "Show versions, devices, and what can be loaded here.",
 }
