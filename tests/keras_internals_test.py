@@ -5,7 +5,6 @@ its message says what can go then.
 """
 
 import json
-import os
 import subprocess
 import sys
 
@@ -121,12 +120,11 @@ _STILL_WRONG = {
 }
 
 
-def _found(names, **environment):
+def _found(names):
     done = subprocess.run(
         [sys.executable, "-c", _SCRIPT, *names],
         capture_output=True,
         text=True,
-        env=os.environ | environment,
         timeout=300,
     )
     if "FOUND" not in done.stdout:
@@ -153,10 +151,17 @@ class StillWrongTest(parameterized.TestCase):
         )
 
     def test_fit_still_fails_on_workers(self):
-        (config,) = processes_for_tests.tf_configs(1)
-        found = _found(["plain"], TF_CONFIG=config)["plain"]
+        both = processes_for_tests.start(
+            [sys.executable, "-c", _SCRIPT, "plain"],
+            [
+                {"TF_CONFIG": config}
+                for config in processes_for_tests.tf_configs(2)
+            ],
+        )
+        printed, _ = processes_for_tests.finish(both, 300.0)
+        found = json.loads(printed.split("FOUND")[1].splitlines()[0])
         self.assertNotEqual(
-            found,
+            found["plain"],
             "",
             "Keras has mended `fit` under MultiWorkerMirroredStrategy "
             "(keras#20585): see whether TestFunction and _functions in "

@@ -35,6 +35,7 @@ import numpy as np
 import tl_keras
 from tl_keras import input_specs
 from tl_keras.encoders.encoder import Encoder
+from tl_keras.evaluation import predictions
 from tl_keras.training import step_trial
 from tl_keras.training import workers
 from tl_keras.tuning import Phase
@@ -171,7 +172,7 @@ def evaluate():
 
 
 def predict():
-    probabilities, labels = tl_keras.evaluation.predict_probabilities(
+    probabilities, labels = predictions.predict_probabilities(
         image_model(), image_data(12, 17).validation
     )
     return {"probabilities": probabilities, "labels": labels}
@@ -184,7 +185,7 @@ def batch_norm():
     """
     inputs = network(batch_norm=True)
     encoder = tl_keras.encoders.from_model(
-        inputs, "in_model", {"all": ["a", "norm", "b"]}
+        inputs, "in_model", {"body": ["a", "norm", "b"]}
     )
     model = tl_keras.build(encoder, tl_keras.heads.Classifier(num_classes=2))
     found = trained(model, image_data(25, 13))
@@ -343,7 +344,7 @@ def _exported(path, images):
     outputs = signature(**{name: tf.constant(images)})
     return {
         "reloaded": reloaded(images).numpy(),
-        **{f"served {k}": v.numpy() for k, v in outputs.items()},
+        "served": outputs["probabilities"].numpy(),
         **weights_of(reloaded),
     }
 

@@ -58,7 +58,7 @@ class AccuracyTest(absltest.TestCase):
 class SharedTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
-        self.model = keras.Sequential([keras.Input((3,))])
+        self.model = keras.Sequential([keras.Input((3,)), keras.layers.ReLU()])
 
     def test_a_mean_over_examples_can_be_shared(self):
         for loss in (

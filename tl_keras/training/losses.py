@@ -109,7 +109,7 @@ def check_shared(loss, labels, model):
 
     Example:
         >>> from keras import ops
-        >>> model = keras.Sequential([keras.Input((3,))])
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.ReLU()])
         >>> def error(labels, outputs):
         ...     return ops.mean(ops.square(labels - outputs))
         >>> try:
