@@ -210,6 +210,19 @@ class StaticShapesTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "no prefix cache"):
             self.trained(batches(), on_tpu=True, prefix_cache="always")
 
+    def test_parts_that_differ_in_size_are_refused(self):
+        for function in (tl_keras.fit, tl_keras.check_tpu):
+            with (
+                mock.patch.object(strategies, "runs_on_tpu", return_value=True),
+                self.assertRaisesRegex(ValueError, "batches of 8, 1 cores"),
+            ):
+                function(
+                    network(),
+                    batches(),
+                    Phase(name="a", micro_batches=3),
+                    groups={"body": ["body"], "head": ["head"]},
+                )
+
     def test_less_than_a_batch_is_refused(self):
         data = tl_keras.data.from_arrays(
             train=(np.zeros((6, 6, 6, 3), "uint8"), [0, 1, 2] * 2),

@@ -122,7 +122,12 @@ class PhaseTraining:
     verbose: int
 
     def compiled(self, phase) -> compiled_models.Compiled:
-        """The compiled training model of a phase, without a prefix cache."""
+        """The compiled training model of a phase, without a prefix cache.
+
+        Raises:
+            ValueError: If there cannot be one.
+        """
+        self._check_parts(phase)
         return self._compiled(
             phase, freezing.choose(phase, self.groups), self.rest
         )
@@ -159,6 +164,7 @@ class PhaseTraining:
                 "`weights_average=0.999`, a field of the phase, in its place."
             )
         self._check_optimizer(phase, optimizer)
+        self._check_parts(phase)
         self.prefixes.check(phase)
         if not phase.augmentation.mix_features:
             self.feed.train(phase, 0, 1)
@@ -309,6 +315,19 @@ class PhaseTraining:
                 f"several replicas (keras#20582). Got: {count} replicas. "
                 "Write `micro_batches=...`, a field of the phase: parts of "
                 "one batch, whose size you raise."
+            )
+
+    def _check_parts(self, phase):
+        if not self.static:
+            return
+        count = tf.distribute.get_strategy().num_replicas_in_sync
+        batch_size = self.feed.batch_size
+        if batch_size % (count * phase.micro_batches):
+            raise ValueError(
+                f"On a TPU, parts of a batch are all of one size. Got: batches "
+                f"of {batch_size}, {count} cores, and `micro_batches="
+                f"{phase.micro_batches}` of phase {phase.name!r}. Expected "
+                f"batches of a multiple of {count * phase.micro_batches}."
             )
 
     def _check_anchor(self, phase):
