@@ -30,7 +30,7 @@ class Browser:
         requests: Addresses that the page asked for, `data:` ones left out.
     """
 
-    def __init__(self, path: str, timeout_seconds: float = 30.0):
+    def __init__(self, path: str, timeout_seconds: float = 60.0):
         self.complaints = []
         self.requests = []
         self._timeout_seconds = timeout_seconds
@@ -59,8 +59,15 @@ class Browser:
             self._process.wait()
         self._profile.cleanup()
 
-    def open(self, path, *, width: int, dark: bool = False):
-        """Opens a file in a window of a width in CSS pixels."""
+    def open(self, path, *, width: int, dark=False, media="screen"):
+        """Opens a file in a window of a width in CSS pixels.
+
+        Args:
+            path: The file.
+            width: Of the window.
+            dark: Whether the reader prefers dark pages.
+            media: "screen" or "print".
+        """
         self.complaints.clear()
         self.requests.clear()
         self._events.clear()
@@ -74,6 +81,7 @@ class Browser:
         scheme = "dark" if dark else "light"
         self._call(
             "Emulation.setEmulatedMedia",
+            media=media,
             features=[{"name": "prefers-color-scheme", "value": scheme}],
         )
         self._call("Page.navigate", url=pathlib.Path(path).resolve().as_uri())

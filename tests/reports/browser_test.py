@@ -77,21 +77,22 @@ class BrowserTest(absltest.TestCase):
         self.assertTrue(any(inner > outer for outer, inner in boxes))
         self.assertLessEqual(max(outer for outer, _ in boxes), 390)
 
-    def test_it_is_dark_where_that_is_preferred(self):
-        grounds, drawings = [], []
-        for dark in (False, True):
-            self.browser.open(self.path, width=1280, dark=dark)
-            grounds.append(
-                self.browser.run("getComputedStyle(document.body).background")
-            )
-            drawings.append(
-                self.browser.run(
-                    "document.querySelector('figure img').currentSrc"
+    def test_it_is_dark_where_that_is_preferred_and_light_on_paper(self):
+        shown = {}
+        for media in ("screen", "print"):
+            for dark in (False, True):
+                self.browser.open(self.path, width=1280, dark=dark, media=media)
+                shown[media, dark] = self.browser.run(
+                    "[getComputedStyle(document.body).backgroundColor,"
+                    "...[...document.querySelectorAll('figure img')]"
+                    ".filter((i) => i.offsetWidth).map((i) => i.className)]"
                 )
+        for (media, dark), (ground, *drawings) in shown.items():
+            is_dark = media == "screen" and dark
+            self.assertEqual(
+                ground, "rgb(21, 25, 30)" if is_dark else "rgb(253, 253, 251)"
             )
-        self.assertIn("rgb(253, 253, 251)", grounds[0])
-        self.assertIn("rgb(21, 25, 30)", grounds[1])
-        self.assertNotEqual(*drawings)
+            self.assertEqual(set(drawings), {"dark" if is_dark else "light"})
 
     def test_a_page_that_fails_is_seen_to_fail(self):
         path = self.folder / "bad.html"

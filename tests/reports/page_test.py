@@ -174,10 +174,13 @@ class FullPageTest(parameterized.TestCase):
             self.assertIn(text, self.page.text)
 
     def test_dark_pages_have_drawings_of_their_own(self):
-        sources = [s for s in self.page.all("source") if "media" in s]
-        figures = self.page.all("figure")
-        self.assertLen(sources, len(figures))
-        self.assertGreater(len(figures), 6)
+        images = self.page.all("img")
+        light = [i["src"] for i in images if i.get("class") == "light"]
+        dark = [i["src"] for i in images if i.get("class") == "dark"]
+        self.assertLen(light, len(self.page.all("figure")))
+        self.assertGreater(len(light), 6)
+        for one, other in zip(light, dark, strict=True):
+            self.assertNotEqual(one, other)
 
     def test_the_same_run_gives_the_same_page(self):
         again = findings.Findings(
