@@ -54,6 +54,9 @@ class DataConfig:
         keep_aspect_ratio: Whether the largest square in the middle is cut out
             of each image, rather than the whole image squeezed into one.
         data_dir: Folder of prepared TensorFlow Datasets. None: their default.
+        exclude: Text file with the ids of examples that are left out, one a
+            line, such as the exclude.txt of `tl-keras audit`. None: nothing
+            is.
     """
 
     name: str = "digits"
@@ -68,6 +71,7 @@ class DataConfig:
     train_examples: int | None = None
     keep_aspect_ratio: bool = False
     data_dir: str | None = None
+    exclude: str | None = None
 
     def __post_init__(self):
         _text(self.name, "data.name")
@@ -85,6 +89,7 @@ class DataConfig:
         _optional_integer(self.train_examples, "data.train_examples")
         _boolean(self.keep_aspect_ratio, "data.keep_aspect_ratio")
         _optional_text(self.data_dir, "data.data_dir")
+        _optional_text(self.exclude, "data.exclude")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -168,6 +173,31 @@ class PlanConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportConfig:
+    """What `report.html` shows, and what its model card says.
+
+    Attributes:
+        write: Whether a run writes it.
+        pictures: How many examples of each kind it shows, of the highest
+            losses and of the surest errors; 0 shows none.
+        intended_use: For what and whom the model is made. None: not stated.
+        limits: Where it should not be used. None: what follows from the
+            scores alone.
+    """
+
+    write: bool = True
+    pictures: int = 8
+    intended_use: str | None = None
+    limits: str | None = None
+
+    def __post_init__(self):
+        _boolean(self.write, "report.write")
+        checks.integer(self.pictures, name="report.pictures")
+        _optional_text(self.intended_use, "report.intended_use")
+        _optional_text(self.limits, "report.limits")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Everything that `tl_keras.run` is told.
 
@@ -202,6 +232,7 @@ class RunConfig:
             killed goes on. They are removed when its files are complete.
         check_export: Whether the export is loaded in fresh processes, and its
             answers compared with the model's, before it counts.
+        report: What `report.html` shows.
         workdir: Folder of the results. None has to be set before the run.
     """
 
@@ -221,6 +252,7 @@ class RunConfig:
     tensorboard: bool = False
     checkpoints: Checkpoints = dataclasses.field(default_factory=Checkpoints)
     check_export: bool = True
+    report: ReportConfig = dataclasses.field(default_factory=ReportConfig)
     workdir: str | None = None
 
     def __post_init__(self):

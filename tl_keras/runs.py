@@ -1,6 +1,8 @@
 """One run: from a config to a trained model with its results in a folder."""
 
 import dataclasses
+import pathlib
+import warnings
 
 import keras
 
@@ -10,18 +12,24 @@ from tl_keras import configs
 from tl_keras import encoders
 from tl_keras import heads
 from tl_keras import models
+from tl_keras import reporting
 from tl_keras import serving
 from tl_keras import workdirs
+from tl_keras.data import exclusion
 from tl_keras.data import sources
 from tl_keras.data.augmentation import Augmentation
 from tl_keras.encoders import loading
+from tl_keras.encoders import origins
 from tl_keras.evaluation import metrics
 from tl_keras.evaluation import prediction_files
 from tl_keras.evaluation import predictions
 from tl_keras.evaluation import slices
 from tl_keras.evaluation import temperature
+from tl_keras.reports import costs as costs_
+from tl_keras.reports import description
 from tl_keras.reports import plots
 from tl_keras.reports import results as reports
+from tl_keras.reports import showcase
 from tl_keras.training import fit as training
 from tl_keras.training import log
 from tl_keras.training import strategies
@@ -43,6 +51,7 @@ class RunResult:
         fit: The `FitResult`: phases, scores and history.
         test: The `Evaluation` on the test part, or None if the data has none.
         report: What `results.json` holds.
+        page: Path of `report.html`; None if it was not asked for, or failed.
     """
 
     config: configs.RunConfig
@@ -51,6 +60,7 @@ class RunResult:
     fit: training.FitResult
     test: metrics.Evaluation | None
     report: reports.Results
+    page: pathlib.Path | None = None
 
 
 def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
@@ -59,8 +69,9 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     This is what `tl-keras finetune` does. It prints the config, the progress
     of each phase and a table of results, and writes into the workdir:
     `config.json`, `log.csv`, `model.keras`, `results.json`, `curves.png`,
-    `confusion.png`, `reliability.png`, `predictions.npz` and
-    `export/model/1`.
+    `confusion.png`, `reliability.png`, `predictions.npz`, `export/model/1` and
+    `report.html`. A report that fails is warned of, and the run is complete
+    without it.
 
     A run that was stopped on its way, by a kill or an error, goes on where it
     was when it is started again with the same config: from its last
@@ -105,6 +116,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
     _check_tpu_paths(config)
     if config.tensorboard:
         boards.require_tensorboard()
+    costs = costs_.Costs()
     with strategies.strategy(config.strategy) as strategy:
         writes = workers.is_chief()
         goes_on = workers.from_chief(
@@ -112,30 +124,33 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         )
         say = log.teller(verbose if writes else 0)
         say(_headline(config))
-        encoder, data = _encoder_and_data(config)
-        say(_summary(data), end="\n\n")
-        model = _model(config, encoder, data.num_classes)
+        loading.find(config.encoder.name)  # Told before data are read.
+        with costs.part("data_and_model"):
+            encoder, data = encoder_and_data(config, read_data(config.data))
+            say(_summary(data), end="\n\n")
+            model = _model(config, encoder, data.num_classes)
         callbacks = []
         if writes and not goes_on:
             callbacks.append(_Begin(config, workdir, overwrite))
         if writes:
             callbacks.extend(_callbacks(config, workdir))
-        fitted = training.fit(
-            model,
-            data,
-            _plan(config),
-            workdir=workdir.path,
-            seed=config.seed,
-            callbacks=callbacks,
-            resume=goes_on,
-            # Until all files are written.
-            checkpoints=dataclasses.replace(config.checkpoints, keep=True),
-            class_weight=config.class_weight,
-            prefix_cache=config.prefix_cache,
-            step_trial=config.step_trial,
-            range_probe=config.range_probe,
-            verbose=verbose,
-        )
+        with costs.part("training"):
+            fitted = training.fit(
+                model,
+                data,
+                _plan(config),
+                workdir=workdir.path,
+                seed=config.seed,
+                callbacks=callbacks,
+                resume=goes_on,
+                # Until all files are written.
+                checkpoints=dataclasses.replace(config.checkpoints, keep=True),
+                class_weight=config.class_weight,
+                prefix_cache=config.prefix_cache,
+                step_trial=config.step_trial,
+                range_probe=config.range_probe,
+                verbose=verbose,
+            )
     if goes_on and writes:
         workdir.remove_results()
 
@@ -144,12 +159,14 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         models.save(model, workdir.model)
 
     workers.from_chief(save, strategy)
-    with strategies.strategy(config.strategy), workers.losses_told():
-        calibration = _calibrated(model, data, config)
-    if calibration is not None and calibration.applied:
-        workers.from_chief(save, strategy)
-    with strategies.strategy(config.strategy), workers.losses_told():
-        test, calibrated = _evaluation(model, data, calibration, workdir)
+    with costs.part("evaluation"):
+        with strategies.strategy(config.strategy), workers.losses_told():
+            calibration = _calibrated(model, data, config)
+        if calibration is not None and calibration.applied:
+            workers.from_chief(save, strategy)
+        with strategies.strategy(config.strategy), workers.losses_told():
+            predicted = _predicted(model, data)
+            test = _evaluation(predicted, data, workdir)
     report = reports.collect(
         fitted,
         test,
@@ -158,33 +175,48 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         plan=config.plan.name,
         seed=config.seed,
         data_fingerprint=data.fingerprint,
-        calibration=calibrated,
+        calibration=_told(calibration, predicted),
+        config=configs.as_dict(config),
+        data=description.of(data),
+        excluded_examples=dict(data.excluded) or None,
+        origin=origins.of(config.encoder.name, config.encoder.weights),
     )
 
     def write():
         reports.write(report, workdir.results)
         say("\n" + reports.table(report))
         _draw(workdir, fitted, test)
-        serving.export(
-            model,
-            workdir.served,
-            class_names=data.class_names,
-            keep_aspect_ratio=config.data.keep_aspect_ratio,
-            provenance=reports.provenance(report),
-            check=config.check_export,
-        )
+        with costs.part("export"):
+            serving.export(
+                model,
+                workdir.served,
+                class_names=data.class_names,
+                keep_aspect_ratio=config.data.keep_aspect_ratio,
+                provenance=reports.provenance(report),
+                check=config.check_export,
+            )
+        added = {
+            "cost": _cost(costs, report),
+            "examples": _examples(config, workdir, model, data, predicted),
+        }
+        reports.write(dataclasses.replace(report, **added), workdir.results)
+        page = _page(config, workdir)
         workdir.remove_checkpoints()
         say(f"\nThe model, the results and the export are in {workdir.path}")
+        if page is not None:
+            say(f"The report for a browser: {page}")
+        return {"added": added, "page": page and str(page)}
 
     # The others wait: a cluster's job is done when all is written.
-    workers.from_chief(write, strategy)
+    written = workers.from_chief(write, strategy)
     return RunResult(
         config=config,
         workdir=workdir,
         model=model,
         fit=fitted,
         test=test,
-        report=report,
+        report=dataclasses.replace(report, **written["added"]),
+        page=written["page"] and pathlib.Path(written["page"]),
     )
 
 
@@ -205,7 +237,8 @@ def check_tpu(config) -> tpu_check.TpuCheck:
     """
     checks.instance(config, configs.RunConfig, name="config")
     with strategies.strategy("none"):
-        encoder, data = _encoder_and_data(config)
+        loading.find(config.encoder.name)
+        encoder, data = encoder_and_data(config, read_data(config.data))
         model = _model(config, encoder, data.num_classes)
         return tpu_check.check_tpu(
             model, data, _plan(config), class_weight=config.class_weight
@@ -257,14 +290,18 @@ def _headline(config) -> str:
     return "\n".join([names, *lines])
 
 
-def _encoder_and_data(config, change=None):
+def encoder_and_data(config, source, change=None):
     """Both, in the order in which one has to know of the other.
 
     Images are resized to what the encoder takes; an encoder of sound brings
     the clips as they are to what its network takes.
+
+    Args:
+        config: A `RunConfig`.
+        source: Its source, from `read_data`.
+        change: As of `prepared`.
     """
-    loading.find(config.encoder.name)  # A wrong name is told before reading.
-    source, data_config = read_data(config.data), config.data
+    data_config = config.data
     if change is not None:
         source, data_config = change(source, data_config)
     if source.kind == "image":
@@ -310,17 +347,25 @@ def prepared(config, *, change=None):
     Returns:
         The untrained model, the `Data` and the `Plan`.
     """
-    encoder, data = _encoder_and_data(config, change)
+    source = read_data(config.data)
+    encoder, data = encoder_and_data(config, source, change)
     return _model(config, encoder, data.num_classes), data, _plan(config)
 
 
-def read_data(config: configs.DataConfig):
-    """The source that a config names, read, with nothing chosen yet."""
+def read_data(config: configs.DataConfig, *, refused: dict | None = None):
+    """The source that a config names, read, with nothing chosen yet.
+
+    Args:
+        config: The config.
+        refused: As of `sources.read`.
+    """
+    _excluded(config)  # A wrong file is told before reading.
     return sources.read(
         config.name,
         data_dir=config.data_dir,
         text_column=config.text_column,
         label_column=config.label_column,
+        refused=refused,
     )
 
 
@@ -343,8 +388,13 @@ def prepare_data(source, config: configs.DataConfig, seed: int, **choices):
         "validation_fraction": config.validation_fraction,
         "train_examples": config.train_examples,
         "keep_aspect_ratio": config.keep_aspect_ratio,
+        "exclude": _excluded(config),
     }
     return sources.prepare(source, seed=seed, **{**chosen, **choices})
+
+
+def _excluded(config) -> tuple[str, ...]:
+    return () if config.exclude is None else exclusion.read(config.exclude)
 
 
 def choices_for(spec) -> dict:
@@ -366,9 +416,13 @@ def _summary(data) -> str:
         for split, count in data.num_examples.items()
         if count
     )
-    return (
+    lines = [
         f"{data.name}: {data.num_classes} classes, {counts} {data.input_spec}"
-    )
+    ]
+    if data.excluded:
+        excluded = ", ".join(f"{n:,} {s}" for s, n in data.excluded.items())
+        lines.append(f"Left out by `exclude`: {excluded}")
+    return "\n".join(lines)
 
 
 def _model(config, encoder, num_classes):
@@ -399,25 +453,18 @@ def _calibrated(model, data, config):
     return temperature.calibrate(model, data.validation)
 
 
-def _evaluation(model, data, calibration, workdir):
-    """The `Evaluation` on the test part, and what `Results.calibration` is.
-
-    The predictions are written to the workdir.
-    """
-    told = None
-    if calibration is not None:
-        told = calibration.as_dict()
-        told["validation"] = {
-            when: told.pop(when) for when in ("before", "after")
-        }
-        told["test"] = None
+def _predicted(model, data):
+    """Logits and labels of the test part, or None without one."""
     if data.test is None:
-        return None, told
-    logits, labels = predictions.predict_logits(model, data.test)
-    if told is not None:
-        told["test"] = temperature.before_and_after(
-            logits, labels, calibration.temperature
-        )
+        return None
+    return predictions.predict_logits(model, data.test)
+
+
+def _evaluation(predicted, data, workdir):
+    """The `Evaluation` on the test part; writes the predictions, too."""
+    if predicted is None:
+        return None
+    logits, labels = predicted
     probabilities = predictions.softmax(logits)
     part = data.splits["test"]
     found = prediction_files.Predictions(
@@ -425,13 +472,26 @@ def _evaluation(model, data, calibration, workdir):
     )
     if workers.is_chief():
         prediction_files.write(found, workdir.predictions)
-    evaluation = metrics.from_predictions(
+    return metrics.from_predictions(
         probabilities,
         labels,
         class_names=data.class_names,
         columns=slices.worth_slicing(data.columns("test")),
     )
-    return evaluation, told
+
+
+def _told(calibration, predicted):
+    """What `Results.calibration` is."""
+    if calibration is None:
+        return None
+    told = calibration.as_dict()
+    told["validation"] = {when: told.pop(when) for when in ("before", "after")}
+    told["test"] = None
+    if predicted is not None:
+        told["test"] = temperature.before_and_after(
+            *predicted, calibration.temperature
+        )
+    return told
 
 
 def _draw(workdir, fitted, test):
@@ -441,3 +501,50 @@ def _draw(workdir, fitted, test):
             test.confusion_matrix, list(test.per_class), workdir.confusion
         )
         plots.reliability(test.reliability, workdir.reliability)
+
+
+def _cost(costs, report):
+    passes = costs_.frozen_passes(report.phases, report.data["splits"])
+    return {**costs.as_dict(), "frozen_passes": passes}
+
+
+def _examples(config, workdir, model, data, predicted):
+    """What `Results.examples` is; writes pictures of them."""
+    if not config.report.write or not config.report.pictures:
+        return None
+    probabilities, labels = None, None
+    if predicted is not None:
+        logits, labels = predicted
+        probabilities = predictions.softmax(logits)
+    return _attempted(
+        "The pictures of the report",
+        lambda: showcase.collect(
+            data,
+            probabilities,
+            labels,
+            model=model,
+            count=config.report.pictures,
+            workdir=workdir.path,
+        ),
+    )
+
+
+def _page(config, workdir):
+    """Path of the report; None where it was not asked for, or failed."""
+    if not config.report.write:
+        return None
+    return _attempted("The report", lambda: reporting.write(workdir.path))
+
+
+def _attempted(what: str, attempt):
+    """What a function returns; a warning and None where it fails."""
+    try:
+        return attempt()
+    # Whatever it is, a training of hours is worth more than its report.
+    except Exception as error:
+        warnings.warn(
+            f"{what} could not be made: {type(error).__name__}: {error}. "
+            "The run is complete without; `tl-keras report` tries again.",
+            stacklevel=4,
+        )
+        return None

@@ -14,7 +14,7 @@ from tl_keras import differences
 SPREADS = ("folds", "seeds", "splits")
 # By section: fields that may change when a run goes on.
 _UNDECIDING = {
-    "": ("workdir", "checkpoints", "check_export"),
+    "": ("workdir", "checkpoints", "check_export", "report"),
     "data": ("data_dir",),
     "prefix_cache": ("folder", "memory_gb", "disk_gb"),
 }
@@ -91,6 +91,31 @@ class Workdir:
     def explanations(self) -> pathlib.Path:
         """Folder of pictures of explanations, and their JSON."""
         return self.path / "explanations"
+
+    @property
+    def report(self) -> pathlib.Path:
+        """The report, a page for a browser."""
+        return self.path / "report.html"
+
+    @property
+    def pictures(self) -> pathlib.Path:
+        """Folder of the examples that the report shows."""
+        return self.path / "pictures"
+
+    @property
+    def model_card(self) -> pathlib.Path:
+        """What the user wrote of the model; no run writes it."""
+        return self.path / "model_card.md"
+
+    @property
+    def comparison(self) -> pathlib.Path:
+        """How the run does beside others, if they were compared."""
+        return self.path / "comparison.json"
+
+    @property
+    def audit(self) -> pathlib.Path:
+        """What an audit found in the data."""
+        return self.path / "audit.json"
 
     @property
     def export(self) -> pathlib.Path:
@@ -215,6 +240,9 @@ class Workdir:
             self.predictions,
             self.corruptions,
             self.explanations,
+            self.comparison,
+            self.report,
+            self.pictures,
             *map(self.spread, SPREADS),
         )
 

@@ -48,7 +48,10 @@ class WheelTest(absltest.TestCase):
     def test_holds_the_modules_the_weights_and_nothing_else(self):
         package = [
             path.relative_to(ROOT).as_posix()
-            for pattern in ("*.py", "*.h5", "*.cc")
+            for pattern in (
+                *("*.py", "*.h5", "*.cc", "*.json"),
+                *("*.jinja", "*.css", "*.js"),
+            )
             for path in (ROOT / "tl_keras").rglob(pattern)
         ]
         held = [name for name in self.names() if ".dist-info/" not in name]

@@ -59,7 +59,12 @@ def _results(phases=None, evaluation=None, **names):
         **names,
     }
     fit_result = types.SimpleNamespace(
-        phases=phases, trained_parameters=400, frozen_parameters=600
+        phases=phases,
+        trained_parameters=400,
+        frozen_parameters=600,
+        history=[],
+        monitor=None,
+        best_score=None,
     )
     return results.collect(fit_result, evaluation, **options)
 

@@ -1,6 +1,5 @@
 """Pictures of a run: learning curves, how it errs, how scores scatter."""
 
-import itertools
 import pathlib
 
 import numpy as np
@@ -8,6 +7,8 @@ from matplotlib import colors
 from matplotlib import figure as matplotlib_figure
 from matplotlib import ticker
 from matplotlib.backends import backend_agg
+
+from tl_keras.reports import phase_spans
 
 _TRAINING_COLOR = "#1f77b4"
 _VALIDATION_COLOR = "#d95f02"
@@ -314,7 +315,7 @@ def _second_metric(history) -> list[str]:
 
 
 def _shade_phases(panel, history):
-    spans = _phase_spans(history)
+    spans = phase_spans.of(history)
     # About 60 letters fit over a panel.
     crowded = any(
         len(name) > 60 * (end - start) / len(history)
@@ -335,19 +336,6 @@ def _shade_phases(panel, history):
             parse_math=False,
             **turned,
         )
-
-
-def _phase_spans(history) -> list[tuple[str, int, int]]:
-    """(name, first row, row after the last) of each phase."""
-    starts = [0]
-    for index, (before, row) in enumerate(itertools.pairwise(history), start=1):
-        # Two phases in a row may share a name; epochs begin anew.
-        if row["phase"] != before["phase"] or row["epoch"] <= before["epoch"]:
-            starts.append(index)
-    return [
-        (str(history[start]["phase"]), start, end)
-        for start, end in itertools.pairwise([*starts, len(history)])
-    ]
 
 
 def _draw_metric(panel, history, metric: str):

@@ -1,6 +1,7 @@
 """What a run found out, as `results.json` and as a table."""
 
 import dataclasses
+import importlib.resources
 import json
 import math
 import os
@@ -11,12 +12,17 @@ import numpy as np
 
 from tl_keras import checks
 
+SCHEMA_VERSION = 1
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Results:
-    """The content of `results.json`.
+    """The content of `results.json`, whose JSON schema `schema` gives.
+
+    What a run did not do is None, and is not in the file.
 
     Attributes:
+        schema_version: Of the form of the file.
         dataset: Name of the data set.
         encoder: Name of the encoder.
         plan: Name of the plan.
@@ -45,8 +51,22 @@ class Results:
             from `--seeds` and `--splits`; None as above.
         robustness: The fields of a `Robustness`, from `tl-keras evaluate
             --corruptions`; None if that was not asked for.
+        config: The fields of the config, None for a training without one.
+        data: What `description.of` says of the data.
+        history: A dict an epoch, the rows of `FitResult.history`.
+        best: Of the epoch whose weights were kept: its `row` in `history`
+            (from 0), `phase`, `epoch`, `monitor` and `score`.
+        cost: What `Costs.as_dict` gave.
+        origin: What `tl_keras.encoders.origins` says of the encoder.
+        examples: Single examples of the test part that are worth a look.
+        excluded_examples: How many examples were left out by name, by the
+            part of the source that they were in.
+        comparison: The fields of a `Comparison` with other runs.
+        explanations: What `tl-keras explain` found.
+        audit: What `tl-keras audit` found in the data.
     """
 
+    schema_version: int = SCHEMA_VERSION
     dataset: str
     encoder: str
     plan: str
@@ -56,10 +76,32 @@ class Results:
     phases: list[dict]
     test: dict | None
     versions: dict[str, str]
+    config: dict | None = None
+    data: dict | None = None
+    history: list[dict] | None = None
+    best: dict | None = None
+    cost: dict | None = None
+    origin: dict | None = None
+    examples: dict | None = None
+    excluded_examples: dict[str, int] | None = None
     calibration: dict | None = None
     cross_validation: dict | None = None
     stability: dict | None = None
     robustness: dict | None = None
+    comparison: dict | None = None
+    explanations: dict | None = None
+    audit: dict | None = None
+
+
+def schema() -> dict:
+    """The JSON schema (draft 2020-12) of `results.json`.
+
+    Example:
+        >>> schema()["properties"]["seed"]["type"]
+        'integer'
+    """
+    folder = importlib.resources.files(__package__)
+    return json.loads((folder / "results.schema.json").read_text("utf-8"))
 
 
 def collect(
@@ -71,7 +113,7 @@ def collect(
     plan: str,
     seed: int,
     data_fingerprint: str,
-    calibration: dict | None = None,
+    **sections,
 ) -> Results:
     """The results of a run that has just ended, with the versions in use.
 
@@ -84,7 +126,7 @@ def collect(
         plan: Name of the plan.
         seed: Seed of the run.
         data_fingerprint: Of the data's content: `data.fingerprint`.
-        calibration: As in `Results`.
+        **sections: Other fields of `Results`, e.g. `calibration`.
 
     Returns:
         `Results`.
@@ -109,6 +151,9 @@ def collect(
         ...         phases=(phase,),
         ...         trained_parameters=30,
         ...         frozen_parameters=400,
+        ...         history=[],
+        ...         monitor=None,
+        ...         best_score=None,
         ...     ),
         ...     None,
         ...     dataset="digits",
@@ -157,8 +202,25 @@ def collect(
         phases=phases,
         test=None if evaluation is None else evaluation.as_dict(),
         versions=_versions(),
-        calibration=calibration,
+        history=[dict(row) for row in fit_result.history],
+        best=_best(fit_result),
+        **sections,
     )
+
+
+def _best(fit_result) -> dict | None:
+    """Which epoch gave the weights that the model has; None if it is last."""
+    for index, row in enumerate(fit_result.history):
+        score = row.get(fit_result.monitor)
+        if score is not None and score == fit_result.best_score:
+            return {
+                "row": index,
+                "phase": row["phase"],
+                "epoch": row["epoch"],
+                "monitor": fit_result.monitor,
+                "score": score,
+            }
+    return None
 
 
 def write(results: Results, path) -> pathlib.Path:
@@ -181,7 +243,7 @@ def write(results: Results, path) -> pathlib.Path:
     checks.instance(
         results, Results, name="results", hint="`results.collect` makes one."
     )
-    text = _json(_plain(dataclasses.asdict(results))) + "\n"
+    text = _json(_plain(as_dict(results))) + "\n"
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -191,6 +253,23 @@ def write(results: Results, path) -> pathlib.Path:
     finally:
         beside.unlink(missing_ok=True)
     return path
+
+
+def as_dict(results: Results) -> dict:
+    """The entries of the file: all fields but those of what was not done.
+
+    `test` is always there, null where there is no test part.
+    """
+    optional = {
+        field.name
+        for field in dataclasses.fields(Results)
+        if field.default is None
+    }
+    return {
+        name: value
+        for name, value in dataclasses.asdict(results).items()
+        if value is not None or name not in optional
+    }
 
 
 def read(path) -> Results:
@@ -213,15 +292,36 @@ def read(path) -> Results:
             f"{str(path)!r} cannot be read as JSON: {error}. Expected a file "
             "that `tl_keras` wrote; run again to replace it."
         ) from error
+    return from_dict(entries, where=repr(str(path)))
+
+
+def from_dict(entries: dict, *, where: str = "The dict") -> Results:
+    """Results from the entries of their file.
+
+    Args:
+        entries: What JSON holds.
+        where: How an error speaks of it.
+
+    Raises:
+        ValueError: If there are other entries, or some are missing.
+    """
     fields = dataclasses.fields(Results)
-    known = {field.name for field in fields}
+    known = [field.name for field in fields]
     needed = {f.name for f in fields if f.default is dataclasses.MISSING}
-    got = set(entries) if isinstance(entries, dict) else {type(entries)}
-    if not needed <= got <= known:
+    got = sorted(entries) if isinstance(entries, dict) else type(entries)
+    if not isinstance(entries, dict) or not (
+        needed <= set(entries) <= set(known)
+    ):
         raise ValueError(
-            f"{str(path)!r} holds no results of this version of tl_keras. "
-            f"Got: {sorted(map(str, got))}. Expected the entries "
-            f"{sorted(needed)}; run again to replace it."
+            f"{where} holds no results of this version of tl_keras. "
+            f"Got: {got}. Expected the entries {sorted(needed)}, and of the "
+            f"others {sorted(set(known) - needed)}; run again to replace it."
+        )
+    if entries.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
+        raise ValueError(
+            f"{where} holds results of another form. Got: schema_version "
+            f"{entries['schema_version']}. Expected {SCHEMA_VERSION}; read it "
+            "with the version of tl_keras that wrote it."
         )
     return Results(**entries)
 

@@ -230,7 +230,8 @@ def fit(
             for weight in training.check(phase, monitor)
         ]
         probes.probe(model, first_batch[0], range_probe)
-        if strategy.num_replicas_in_sync > 1:
+        in_parts = any(phase.micro_batches > 1 for phase in plan.phases)
+        if in_parts or strategy.num_replicas_in_sync > 1:
             losses.check_shared(training.loss, first_batch[1], model)
         rows = log.EpochLog(
             _file(workdir, "log.csv") if workers.is_chief() else None

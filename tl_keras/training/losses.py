@@ -89,7 +89,9 @@ def accuracy(y_true, y_pred):
 
 
 def check_shared(loss, labels, model):
-    """Refuses a loss that replicas cannot compute each on its part.
+    """Refuses a loss that cannot be computed on parts of a batch.
+
+    Replicas have a part each, and so have micro-batches.
 
     The mean over a batch follows from means over its parts, since their sizes
     are known. Other reductions do not go with parts; and of one number for a
@@ -122,8 +124,8 @@ def check_shared(loss, labels, model):
     reduction = getattr(loss, "reduction", _REDUCTIONS[0])
     if reduction not in _REDUCTIONS:
         raise ValueError(
-            "Replicas compute the loss each on a part of the batch, and only "
-            "a mean over the examples can be put together of these. Got a "
+            "Replicas and micro-batches have a part of the batch each, and of "
+            "losses only a mean over the examples can be put together. Got a "
             f"`loss` with reduction={reduction!r}. Expected one of: "
             f"{', '.join(map(repr, _REDUCTIONS))}."
         )
@@ -135,8 +137,8 @@ def check_shared(loss, labels, model):
     of_example = loss.call if isinstance(loss, keras.losses.Loss) else loss
     if not ops.shape(of_example(labels[:count], outputs)):
         raise ValueError(
-            "`loss` gives one number for a whole batch, and replicas each have "
-            "a part of it. Expected a number for each example, e.g. "
-            "`keras.ops.mean(errors, axis=-1)`: the mean over the batch is "
-            "taken afterwards."
+            "`loss` gives one number for a whole batch, of which replicas and "
+            "micro-batches have a part each. Expected a number for each "
+            "example, e.g. `keras.ops.mean(errors, axis=-1)`: the mean over "
+            "the batch is taken afterwards."
         )
