@@ -178,6 +178,36 @@ def predict():
     return {"probabilities": probabilities, "labels": labels}
 
 
+def messages():
+    """What workers tell each other arrives, in order, and errors too."""
+    number, count = workers.index(), workers.count()
+    before, workers._LONGEST_BYTES = workers._LONGEST_BYTES, 1000
+    try:
+        content = workers.content_of_chief(bytes(range(256)) * 13)
+    finally:
+        workers._LONGEST_BYTES = before
+    given = {"worker": number, "text": "x" * number}
+    mask = np.arange(4) == number
+    try:
+        workers.from_chief(lambda: [][0])
+        raised = ""
+    except (IndexError, workers.WorkerError) as error:
+        raised = type(error).__name__
+    return {
+        "right": [
+            content == bytes(range(256)) * 13,
+            workers.gathered(given)
+            == [{"worker": n, "text": "x" * n} for n in range(count)],
+            workers.of_chief(number) == 0,
+            workers.from_chief(lambda: {"a": number}) == {"a": 0},
+            workers.any_of(number == count - 1),
+            not workers.any_of(number == count),
+            (workers.any_of_each(mask) == (np.arange(4) < count)).all(),
+            raised == ("WorkerError" if number else "IndexError"),
+        ]
+    }
+
+
 def batch_norm():
     """BatchNormalization in training mode, where a replica has no example.
 
@@ -369,6 +399,7 @@ OURS = {
     function.__name__: function
     for function in (
         fit,
+        messages,
         evaluate,
         predict,
         text,

@@ -22,6 +22,7 @@ FEATURES = {
         "predict",
     ),
     "2 workers": (
+        "messages",
         "batch_smaller_than_replicas",
         "text",
         "steps_per_execution",
@@ -58,6 +59,7 @@ class StrategyTableTest(parameterized.TestCase):
         for number in range(len(self.printed[setting])):
             found = self._found(setting, feature, number)
             self.assertEqual(found.keys(), expected.keys())
+            self.assertTrue(expected.get("right", np.array(True)).all())
             for name, value in expected.items():
                 np.testing.assert_allclose(
                     found[name],
