@@ -25,6 +25,8 @@ COMMAND = [
     "--set=plan.options.batch_norm=inference",
     "--set=checkpoints.steps=1",
     "--set=check_export=false",
+    "--set=report.write=false",
+    "--image_size=16",
     "--prefix_cache=never",
 ]
 SECONDS_UNTIL_NOTICED = 60.0
