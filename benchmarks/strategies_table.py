@@ -98,6 +98,8 @@ def _line(cells) -> str:
 
 
 def _cell(folder, setting, name) -> str:
+    if not (folder / setting).exists():
+        return "not run"
     kind, count = processes_for_tests.SETTINGS[setting]
     workers = count if kind == "WORKERS" else 1
     cells = [_of_worker(folder, setting, name, n) for n in range(workers)]
@@ -131,7 +133,16 @@ def _of_worker(folder, setting, name, number) -> str:
 
 
 def _shortened(error: str) -> str:
-    line = re.sub(r"\s+", " ", error).replace("|", "/")
+    """The line of an error that says most, in a few words."""
+    kind, _, text = re.sub(r"\x1b\[\d*m", "", error).partition(":")
+    if kind == "NotImplementedError":
+        return text.strip()  # What Keras does not have.
+    # TensorFlow says what is wrong above the name of the operation.
+    inner = re.search(r"\n([^\n]+)\n[ \t]*\[\[\{\{node", text)
+    if inner is not None:
+        text = inner[1]
+    text = re.sub(r"^\s*Exception encountered when[^\n]*\n+", "", text)
+    line = f"{kind}: {text.strip().splitlines()[0]}".replace("|", "/")
     return line if len(line) <= 90 else f"{line[:87]}..."
 
 
