@@ -9,8 +9,6 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from tl_keras.data import parts as parts_
-
 
 @dataclasses.dataclass(frozen=True)
 class StaticFeed:
@@ -89,7 +87,7 @@ class StaticFeed:
             return batches
         size = self.batch_size // parts.total
         return parts.of(batches).map(
-            lambda batch, share: parts_.Part(_with_size(batch, size), share)
+            lambda part: part._replace(batch=_with_size(part.batch, size))
         )
 
 
