@@ -134,7 +134,8 @@ def _parts(labels, groups, rest, test, validation_fraction, seed):
     checks.share(validation_fraction, name="validation_fraction")
     train, validation = rest, rest[:0]
     if validation_fraction:
-        number = max(2, round(1 / validation_fraction))
+        most = int(np.bincount(labels[rest]).max())
+        number = max(2, min(round(1 / validation_fraction), most))
         inner, outer = _divide(labels[rest], groups[rest], number, seed)[0]
         train, validation = rest[inner], rest[outer]
     classes = len(np.unique(labels))

@@ -211,7 +211,9 @@ def fit(
             class_weight=class_weight,
             seed=seed,
         )
-        first_batch = next(iter(feed.train(Phase(name="probe"), 0, 1)))
+        first_inputs = None
+        if range_probe != "off":
+            first_inputs, *_ = next(iter(feed.train(Phase(name="probe"), 0, 1)))
         verbosity = _verbosity(verbose)
         choices = timed_choices.TimedChoices(_file(workdir, timed_choices.FILE))
         whole = graph.flat(model)
@@ -249,7 +251,7 @@ def fit(
             for phase in plan.phases
             for weight in training.check(phase, monitor)
         ]
-        probes.probe(model, first_batch[0], range_probe)
+        probes.probe(model, first_inputs, range_probe)
         rows = log.EpochLog(_file(workdir, "log.csv"))
         best = best_weights.BestWeights(model, monitor)
         identity = {}
