@@ -215,6 +215,8 @@ class WholeWayTest(absltest.TestCase):
         self.assertTrue((self.workdir / "folds.png").is_file())
         found = results.read(self.workdir / "results.json")
         self.assertLen(found.cross_validation["trials"], 2)
+        self.assertTrue(found.calibration["applied"])
+        self.assertIn("Calibrated: logits are", self.shown.stdout)
         self.assertEqual(found.cross_validation["num_examples"], 100)
         other = self.folder / "other"
         shutil.copytree(self.workdir, other, dirs_exist_ok=True)

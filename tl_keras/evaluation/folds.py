@@ -1,6 +1,7 @@
 """Which examples train, validate and test in each of several trials."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 from scipy import sparse
@@ -66,7 +67,8 @@ def k_fold(labels, groups, folds: int, *, validation_fraction, seed):
     """Each example in the test part of one of `folds` trials.
 
     Stratified: each part has about the classes' shares. What is not tested is
-    divided into training and validation likewise.
+    divided into training and validation likewise, where a class of very few
+    examples may have none in the validation part.
 
     Args:
         labels: int64 array `[examples]`.
@@ -89,6 +91,7 @@ def k_fold(labels, groups, folds: int, *, validation_fraction, seed):
         [6, 4]
     """
     checks.integer(folds, name="folds", low=2)
+    _check_fewest(labels, groups, folds)
     for rest, test in _divide(labels, groups, folds, seed):
         yield _parts(labels, groups, rest, test, validation_fraction, seed)
 
@@ -118,10 +121,10 @@ def hold_outs(
         high=0.5,
         include_low=False,
     )
+    parts = round(1 / test_fraction)
+    _check_fewest(labels, groups, parts)
     for number in range(splits):
-        rest, test = next(
-            _divide(labels, groups, round(1 / test_fraction), seed + number)
-        )
+        rest, test = _divide(labels, groups, parts, seed + number)[0]
         yield _parts(
             labels, groups, rest, test, validation_fraction, seed + number
         )
@@ -131,8 +134,9 @@ def _parts(labels, groups, rest, test, validation_fraction, seed):
     checks.share(validation_fraction, name="validation_fraction")
     train, validation = rest, rest[:0]
     if validation_fraction:
-        number = max(2, round(1 / validation_fraction))
-        inner, outer = next(_divide(labels[rest], groups[rest], number, seed))
+        most = int(np.bincount(labels[rest]).max())
+        number = max(2, min(round(1 / validation_fraction), most))
+        inner, outer = _divide(labels[rest], groups[rest], number, seed)[0]
         train, validation = rest[inner], rest[outer]
     classes = len(np.unique(labels))
     if len(np.unique(labels[train])) < classes:
@@ -146,8 +150,7 @@ def _parts(labels, groups, rest, test, validation_fraction, seed):
     return Parts(train, validation, test)
 
 
-def _divide(labels, groups, number, seed):
-    """Pairs of the rest and one of `number` parts, sorted."""
+def _check_fewest(labels, groups, number):
     fewest = _fewest_groups(labels, groups)
     if fewest < number:
         raise ValueError(
@@ -156,6 +159,10 @@ def _divide(labels, groups, number, seed):
             "(examples of equal content, or of one group, stay together). "
             "Make fewer folds, or larger fractions, or add examples."
         )
+
+
+def _divide(labels, groups, number, seed):
+    """Pairs of the rest and one of `number` parts, sorted."""
     shuffled = {"shuffle": True, "random_state": seed}
     if len(np.unique(groups)) == len(groups):
         pairs = model_selection.StratifiedKFold(number, **shuffled).split(
@@ -165,8 +172,11 @@ def _divide(labels, groups, number, seed):
         pairs = model_selection.StratifiedGroupKFold(number, **shuffled).split(
             labels, labels, groups
         )
-    for rest, part in pairs:
-        yield np.sort(rest), np.sort(part)
+    with warnings.catch_warnings():
+        # Of classes with fewer examples than parts.
+        warnings.filterwarnings("ignore", "The least populated class")
+        pairs = list(pairs)
+    return [(np.sort(rest), np.sort(part)) for rest, part in pairs]
 
 
 def _fewest_groups(labels, groups) -> int:

@@ -269,7 +269,7 @@ class _Trainer:
             model, plan, data, settings.prefix_cache
         )
         self._parts = {}
-        self._head = None
+        self._head = self._head_start = None
 
     @property
     def num_examples(self) -> int:
@@ -286,12 +286,14 @@ class _Trainer:
             )
             seconds += more
         self._head = self._kept.head(self._parts["train"])
+        if self._head is not None:
+            self._head_start = self._head.get_weights()
         return seconds
 
     def run(self, parts, seed: int) -> dict:
         """Trains once; sizes, seconds and metrics of the test part."""
         began = time.perf_counter()
-        self.restore()
+        self._begin()
         _draw_head(self._model, seed - self.settings.seed)
         splits, asked = self._divided(parts)
         test = splits["test"]
@@ -315,6 +317,13 @@ class _Trainer:
             "seconds": time.perf_counter() - began,
             **{name: float(scores[name][0]) for name in trials_.METRICS},
         }
+
+    def _begin(self):
+        """Puts back what a training may have moved, in place."""
+        if self._head is None:
+            self.restore()
+        else:
+            self._head.set_weights(self._head_start)
 
     def _fit(self, splits, asked, seed):
         """Trains on what is for training and validation, and on no more."""

@@ -221,7 +221,12 @@ def fit(
             verbose=verbosity,
         )
         feed, training = prepared.feed, prepared.training
-        first_batch = next(iter(feed.train(Phase(name="probe"), 0, 1)))
+        in_parts = any(phase.micro_batches > 1 for phase in plan.phases)
+        shares = in_parts or strategy.num_replicas_in_sync > 1
+        first_inputs = first_targets = None
+        if shares or range_probe != "off":
+            batches = feed.train(Phase(name="probe"), 0, 1)
+            first_inputs, first_targets, *_ = next(iter(batches))
         monitor = _monitor(monitor, training.metrics, feed.validates)
         # Mistakes in any phase are told before the first one trains.
         trained_weights = [
@@ -229,10 +234,9 @@ def fit(
             for phase in plan.phases
             for weight in training.check(phase, monitor)
         ]
-        probes.probe(model, first_batch[0], range_probe)
-        in_parts = any(phase.micro_batches > 1 for phase in plan.phases)
-        if in_parts or strategy.num_replicas_in_sync > 1:
-            losses.check_shared(training.loss, first_batch[1], model)
+        probes.probe(model, first_inputs, range_probe)
+        if shares:
+            losses.check_shared(training.loss, first_targets, model)
         rows = log.EpochLog(
             _file(workdir, "log.csv") if workers.is_chief() else None
         )
