@@ -35,7 +35,7 @@ class ConfigTest(parameterized.TestCase):
         (configs.PlanConfig, {"options": {"epoch": 1}}, "epoch"),
         (configs.PlanConfig, {"options": {"augmentation": 1}}, "flip=true"),
         (configs.RunConfig, {"seed": -1}, "seed"),
-        (configs.RunConfig, {"strategy": "tpu"}, "'mirrored'"),
+        (configs.RunConfig, {"strategy": "gpu"}, "'mirrored'"),
         (configs.RunConfig, {"precision": "float16"}, "'mixed_float16'"),
         (configs.RunConfig, {"class_weight": "balance"}, "'balanced'"),
         (configs.RunConfig, {"range_probe": "of"}, "'off'"),

@@ -55,8 +55,20 @@ def main(workdir, weights, steps):
         "three phases",
         [
             Phase(name="head", train="head", epochs=4),
-            Phase(name="top", train="last 1", cache_views=2, **shared),
-            Phase(name="all", patience=3, **shared),
+            Phase(
+                name="top",
+                train="last 1",
+                cache_views=2,
+                weights_average=0.9,
+                **shared,
+            ),
+            Phase(
+                name="all",
+                patience=3,
+                weights_average=0.9,
+                micro_batches=2,
+                **shared,
+            ),
         ],
     )
     model = tl_keras.build(

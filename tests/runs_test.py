@@ -45,8 +45,11 @@ class FinishedRunTest(absltest.TestCase):
         super().setUpClass()
         folder = pathlib.Path(absltest.get_default_test_tmpdir())
         cls.folder = folder / "finished_run"
+        left_out = folder / "exclude.txt"
+        left_out.write_text("# Two digits of the training part.\n0\n1\n")
+        data = configs.DataConfig(train_examples=100, exclude=str(left_out))
         cls.result = runs.run(
-            small_config(cls.folder), overwrite=True, verbose=0
+            small_config(cls.folder, data=data), overwrite=True, verbose=0
         )
         cls.pictures = folder / "pictures"
         cls.pictures.mkdir(exist_ok=True)
@@ -106,6 +109,7 @@ class FinishedRunTest(absltest.TestCase):
         self.assertEqual(results["seed"], 0)
         self.assertEqual(results["versions"]["keras"], keras.__version__)
         self.assertRegex(results["data_fingerprint"], "^[0-9a-f]+$")
+        self.assertEqual(results["excluded_examples"], {"train": 2})
 
     def test_the_saved_model_is_calibrated_and_results_tell_how(self):
         found = json.loads((self.folder / "results.json").read_text())

@@ -12,6 +12,7 @@ __all__, __getattr__, __dir__ = lazy.names(
     {
         "Checkpoints": "tl_keras.training.checkpoint_settings",
         "PrefixCache": "tl_keras.training.prefix_settings",
+        "audit": "tl_keras.audits",
         "build": "tl_keras.models",
         "check_tpu": "tl_keras.training.tpu_check",
         "compression": "tl_keras.compression",

@@ -54,6 +54,9 @@ class DataConfig:
         keep_aspect_ratio: Whether the largest square in the middle is cut out
             of each image, rather than the whole image squeezed into one.
         data_dir: Folder of prepared TensorFlow Datasets. None: their default.
+        exclude: Text file with the ids of examples that are left out, one a
+            line, such as the exclude.txt of `tl-keras audit`. None: nothing
+            is.
     """
 
     name: str = "digits"
@@ -68,6 +71,7 @@ class DataConfig:
     train_examples: int | None = None
     keep_aspect_ratio: bool = False
     data_dir: str | None = None
+    exclude: str | None = None
 
     def __post_init__(self):
         _text(self.name, "data.name")
@@ -85,6 +89,7 @@ class DataConfig:
         _optional_integer(self.train_examples, "data.train_examples")
         _boolean(self.keep_aspect_ratio, "data.keep_aspect_ratio")
         _optional_text(self.data_dir, "data.data_dir")
+        _optional_text(self.exclude, "data.exclude")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

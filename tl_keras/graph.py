@@ -2,13 +2,15 @@
 
 Keras has no public way to run a model's graph with a say in how each layer is
 called, no public list of a layer's producers, and none of the layers inside of
-a layer; the private names that this takes are used here and nowhere else.
+a layer.
 """
 
 import dataclasses
 import functools
 
 import keras
+
+from tl_keras import keras_internals
 
 
 def functional(model) -> keras.Model:
@@ -33,7 +35,7 @@ def functional(model) -> keras.Model:
 
 def opened(operation):
     """The Functional model inside a built Sequential; else the operation."""
-    return getattr(operation, "_functional", None) or operation
+    return keras_internals.functional_of(operation) or operation
 
 
 def layers_within(operation) -> list:
@@ -47,7 +49,7 @@ def layers_within(operation) -> list:
     """
     if not isinstance(operation, keras.layers.Layer):
         return []
-    return list(operation._flatten_layers())
+    return keras_internals.layers_within(operation)
 
 
 def parts_of(operation) -> dict[str, list]:
@@ -78,7 +80,7 @@ def producer_of(tensor):
         >>> producer_of(keras.layers.ReLU(name="r")(inputs)).name
         'r'
     """
-    return tensor._keras_history.operation
+    return keras_internals.producer_of(tensor)
 
 
 def end_of(model):
@@ -102,7 +104,7 @@ def end_of(model):
 
 def is_functional(operation) -> bool:
     """Whether `operation` is a model with a graph of its own."""
-    return hasattr(operation, "_nodes_by_depth")
+    return keras_internals.is_functional(operation)
 
 
 def run(model, inputs, call):
@@ -128,9 +130,10 @@ def run(model, inputs, call):
         >>> float(run(model, keras.ops.array([[-1.0, 3.0]]), note)[0, 1]), seen
         (3.0, ['r'])
     """
-    return functional(model)._run_through_graph(
+    return keras_internals.run_through_graph(
+        functional(model),
         inputs,
-        operation_fn=lambda operation: functools.partial(call, operation),
+        lambda operation: functools.partial(call, operation),
     )
 
 
@@ -148,9 +151,10 @@ def input_names(model) -> list[str]:
         ['a']
     """
     model = functional(model)
-    if not isinstance(model._inputs_struct, dict):
+    structure = keras_internals.inputs_structure(model)
+    if not isinstance(structure, dict):
         return [tensor.name for tensor in model.inputs]
-    key_of = {id(tensor): key for key, tensor in model._inputs_struct.items()}
+    key_of = {id(tensor): key for key, tensor in structure.items()}
     return [key_of[id(tensor)] for tensor in model.inputs]
 
 
@@ -209,7 +213,7 @@ def inputs_of(model) -> dict[str, list[str]]:
     """
     model = functional(model)
     made_by, inputs = {}, {}
-    for node in _nodes(model):
+    for node in keras_internals.nodes_of(model):
         name = node.operation.name
         reads = [made_by[id(tensor)] for tensor in node.input_tensors]
         inputs.setdefault(name, []).extend(reads)
@@ -265,10 +269,7 @@ class Value:
     @property
     def has_mask(self) -> bool:
         """Whether Keras hands a mask along with it, as an attribute."""
-        return (
-            self.may_have_mask
-            or getattr(self.tensor, "_keras_mask", None) is not None
-        )
+        return self.may_have_mask or keras_internals.has_mask(self.tensor)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -363,7 +364,7 @@ def flat(model) -> Flat:
 def pack_outputs(model, tensors: list):
     """Output tensors in the structure that a model was made with."""
     return keras.tree.pack_sequence_as(
-        functional(model)._outputs_struct, tensors
+        keras_internals.outputs_structure(functional(model)), tensors
     )
 
 
@@ -374,7 +375,7 @@ def _flatten(model, inputs, calls, masked=None) -> tuple:
     own tensors do not tell: by id of an output, whether that has a mask.
     """
     values = dict(zip(map(id, model.inputs), inputs, strict=True))
-    for node in _nodes(model):
+    for node in keras_internals.nodes_of(model):
         if node.is_input:
             continue
         reads = tuple(values[id(tensor)] for tensor in node.input_tensors)
@@ -384,7 +385,7 @@ def _flatten(model, inputs, calls, masked=None) -> tuple:
             count, of_inner = len(inner.inputs), masked
             if len(reads) > count or masked is not None:
                 of_inner = {
-                    id(own): getattr(tensor, "_keras_mask", None) is not None
+                    id(own): keras_internals.has_mask(tensor)
                     for own, tensor in zip(
                         inner.outputs, node.outputs, strict=True
                     )
@@ -398,10 +399,3 @@ def _flatten(model, inputs, calls, masked=None) -> tuple:
             calls.append(Call(node.operation, reads, writes, node))
         values.update(zip(map(id, node.outputs), writes, strict=True))
     return tuple(values[id(tensor)] for tensor in model.outputs)
-
-
-def _nodes(model):
-    """The calls of operations in a Functional model, producers first."""
-    by_depth = model._nodes_by_depth
-    for depth in sorted(by_depth, reverse=True):
-        yield from by_depth[depth]

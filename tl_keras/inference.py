@@ -205,6 +205,7 @@ def _data_config(config, dataset, data_dir, text_column, label_column):
         "data_dir": data_dir,
         "train_examples": None,
         "validation_fraction": 0.0,
+        "exclude": None,
         "text_column": configs.DataConfig.text_column,
         "label_column": configs.DataConfig.label_column,
     }

@@ -15,6 +15,7 @@ from tl_keras import models
 from tl_keras import reporting
 from tl_keras import serving
 from tl_keras import workdirs
+from tl_keras.data import exclusion
 from tl_keras.data import sources
 from tl_keras.data.augmentation import Augmentation
 from tl_keras.encoders import loading
@@ -123,8 +124,9 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         )
         say = log.teller(verbose if writes else 0)
         say(_headline(config))
+        loading.find(config.encoder.name)  # Told before data are read.
         with costs.part("data_and_model"):
-            encoder, data = _encoder_and_data(config)
+            encoder, data = encoder_and_data(config, read_data(config.data))
             say(_summary(data), end="\n\n")
             model = _model(config, encoder, data.num_classes)
         callbacks = []
@@ -176,6 +178,7 @@ def run(config, *, overwrite: bool = False, verbose="auto") -> RunResult:
         calibration=_told(calibration, predicted),
         config=configs.as_dict(config),
         data=description.of(data),
+        excluded_examples=dict(data.excluded) or None,
         origin=origins.of(config.encoder.name, config.encoder.weights),
     )
 
@@ -234,7 +237,8 @@ def check_tpu(config) -> tpu_check.TpuCheck:
     """
     checks.instance(config, configs.RunConfig, name="config")
     with strategies.strategy("none"):
-        encoder, data = _encoder_and_data(config)
+        loading.find(config.encoder.name)
+        encoder, data = encoder_and_data(config, read_data(config.data))
         model = _model(config, encoder, data.num_classes)
         return tpu_check.check_tpu(
             model, data, _plan(config), class_weight=config.class_weight
@@ -286,14 +290,18 @@ def _headline(config) -> str:
     return "\n".join([names, *lines])
 
 
-def _encoder_and_data(config, change=None):
+def encoder_and_data(config, source, change=None):
     """Both, in the order in which one has to know of the other.
 
     Images are resized to what the encoder takes; an encoder of sound brings
     the clips as they are to what its network takes.
+
+    Args:
+        config: A `RunConfig`.
+        source: Its source, from `read_data`.
+        change: As of `prepared`.
     """
-    loading.find(config.encoder.name)  # A wrong name is told before reading.
-    source, data_config = read_data(config.data), config.data
+    data_config = config.data
     if change is not None:
         source, data_config = change(source, data_config)
     if source.kind == "image":
@@ -339,17 +347,25 @@ def prepared(config, *, change=None):
     Returns:
         The untrained model, the `Data` and the `Plan`.
     """
-    encoder, data = _encoder_and_data(config, change)
+    source = read_data(config.data)
+    encoder, data = encoder_and_data(config, source, change)
     return _model(config, encoder, data.num_classes), data, _plan(config)
 
 
-def read_data(config: configs.DataConfig):
-    """The source that a config names, read, with nothing chosen yet."""
+def read_data(config: configs.DataConfig, *, refused: dict | None = None):
+    """The source that a config names, read, with nothing chosen yet.
+
+    Args:
+        config: The config.
+        refused: As of `sources.read`.
+    """
+    _excluded(config)  # A wrong file is told before reading.
     return sources.read(
         config.name,
         data_dir=config.data_dir,
         text_column=config.text_column,
         label_column=config.label_column,
+        refused=refused,
     )
 
 
@@ -372,8 +388,13 @@ def prepare_data(source, config: configs.DataConfig, seed: int, **choices):
         "validation_fraction": config.validation_fraction,
         "train_examples": config.train_examples,
         "keep_aspect_ratio": config.keep_aspect_ratio,
+        "exclude": _excluded(config),
     }
     return sources.prepare(source, seed=seed, **{**chosen, **choices})
+
+
+def _excluded(config) -> tuple[str, ...]:
+    return () if config.exclude is None else exclusion.read(config.exclude)
 
 
 def choices_for(spec) -> dict:
@@ -395,9 +416,13 @@ def _summary(data) -> str:
         for split, count in data.num_examples.items()
         if count
     )
-    return (
+    lines = [
         f"{data.name}: {data.num_classes} classes, {counts} {data.input_spec}"
-    )
+    ]
+    if data.excluded:
+        excluded = ", ".join(f"{n:,} {s}" for s, n in data.excluded.items())
+        lines.append(f"Left out by `exclude`: {excluded}")
+    return "\n".join(lines)
 
 
 def _model(config, encoder, num_classes):

@@ -7,10 +7,13 @@ import shutil
 import subprocess
 import sys
 import time
+from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
 
+from tl_keras import configs
+from tl_keras.cli import doctor
 from tl_keras.cli import main
 from tl_keras.reports import results
 
@@ -34,10 +37,15 @@ class AnswersAtOnceTest(parameterized.TestCase):
         (["evaluate", "--help"], 0),
         (["predict", "--help"], 0),
         (["doctor", "--help"], 0),
+        (["doctor", "--plan=full"], 2),
+        (["doctor", "--check_tpu", "--plan=ful"], 1),
         (["report", "--help"], 0),
         (["report"], 2),
         (["report", "--workdir=x", "--dataset=y"], 2),
         (["cache", "--help"], 0),
+        (["audit", "--help"], 0),
+        (["audit", "--out=x"], 2),
+        (["audit", "--plan=full", "--dataset=digits", "--out=x"], 2),
         (["cache", "--workdir=x"], 2),
         ([], 2),
         (["finetun"], 2),
@@ -93,7 +101,11 @@ class MessagesTest(parameterized.TestCase):
         folder = pathlib.Path(main.__file__).parent
         modules = {path.stem for path in folder.glob("*.py")}
         self.assertEqual(
-            modules, {"__init__", "main", "common", *main.COMMANDS}
+            modules,
+            {
+                *("__init__", "main", "common", "config_flags", "texts"),
+                *main.COMMANDS,
+            },
         )
 
     @parameterized.parameters(
@@ -104,7 +116,8 @@ class MessagesTest(parameterized.TestCase):
         (["finetune", "--plan=ful", "--workdir=x"], "Did you mean 'full'"),
         (["finetune", "--set=a", "--workdir=x"], "Expected FIELD=VALUE"),
         (["finetune", "--set=sead=1", "--workdir=x"], "mean 'seed'"),
-        (["finetune", "--strategy=tpu", "--workdir=x"], "'mirrored'"),
+        (["finetune", "--strategy=gpu", "--workdir=x"], "'mirrored'"),
+        (["doctor", "--plan=full"], r"Got: \['--plan'\]. Add --check_tpu"),
         (
             ["predict", "a.jpg", "--workdir=x", "--dataset=y"],
             "no flag --dataset",
@@ -139,6 +152,26 @@ class MessagesTest(parameterized.TestCase):
         for flag in ("--dataset", "--set", "--workdir", "--[no]overwrite"):
             self.assertIn(flag, shown)
         self.assertNotIn("--workdir", tl_keras("doctor", "--help").stdout)
+
+
+class DoctorTest(absltest.TestCase):
+    def test_tells_whether_a_tpu_could_run_a_plan(self):
+        shown = tl_keras("doctor", "--check_tpu", "--plan=linear_probe")
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        self.assertIn("Phase 'head' compiles for XLA", shown.stdout)
+
+    def test_ends_with_1_where_it_could_not(self):
+        from tl_keras import runs
+        from tl_keras.training import tpu_check
+
+        obstacle = tpu_check.Obstacle("Where", "node", "mine", "no shape")
+        found = tpu_check.TpuCheck({"head": (obstacle,)})
+        with (
+            mock.patch.object(runs, "check_tpu", return_value=found),
+            self.assertRaises(SystemExit) as ended,
+        ):
+            doctor._check_tpu(configs.RunConfig())
+        self.assertEqual(ended.exception.code, 1)
 
 
 class WholeWayTest(absltest.TestCase):

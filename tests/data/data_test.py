@@ -94,38 +94,14 @@ class DataTest(parameterized.TestCase):
             made_up_data(channels=4).train_epochs(augmentation=chosen)
 
 
-class EvaluationBatchesTest(parameterized.TestCase):
-    @parameterized.parameters(
-        # examples, batch size, replicas, expected sizes
-        (10, 4, 1, [4, 4, 2]),
-        (10, 4, 2, [4, 4, 2]),
-        (10, 5, 2, [4, 4, 2]),
-        (9, 4, 2, [3, 3, 3]),
-        (11, 4, 2, [4, 4, 3]),
-        (12, 8, 3, [6, 6]),
-        (7, 32, 2, [4, 3]),
-        (8, 32, 2, [8]),
-        (5, 4, 2, [3, 2]),
-    )
-    def test_each_batch_can_be_shared(self, examples, size, replicas, expected):
-        data = made_up_data(examples, size)
-        batches = data.evaluation_batches("test", multiple_of=replicas)
-        sizes = [len(labels) for _, labels in batches]
-        self.assertEqual(sizes, expected)
-
+class EvaluationBatchesTest(absltest.TestCase):
     def test_gives_every_example_once_in_order(self):
         data = made_up_data(11)
         plain = np.concatenate([images for images, _ in data.test])
-        shared = data.evaluation_batches("test", multiple_of=3)
-        shared = np.concatenate([images for images, _ in shared])
-        np.testing.assert_array_equal(plain, shared)
-
-    @parameterized.parameters((3, 4, 4), (5, 2, 2), (10, 2, 3))
-    def test_says_when_it_cannot_be(self, examples, size, replicas):
-        with self.assertRaisesRegex(ValueError, f"shared by {replicas} repl"):
-            made_up_data(examples, size).evaluation_batches(
-                "test", multiple_of=replicas
-            )
+        batches = data.evaluation_batches("test")
+        np.testing.assert_array_equal(
+            plain, np.concatenate([images for images, _ in batches])
+        )
 
 
 if __name__ == "__main__":

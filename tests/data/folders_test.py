@@ -38,6 +38,26 @@ class FoldersTest(parameterized.TestCase):
             self.load(**options)
 
 
+class ColumnsTest(FoldersTest):
+    def test_folders_within_a_class_are_a_column(self):
+        for patient in ("anna", "ben"):
+            for name in ("cat", "dog"):
+                files_for_tests.write_class_folders(
+                    self.root / name, (patient,), 2, seed=len(patient)
+                )
+        data = self.load(validation_fraction=0)
+        found = dict(
+            zip(data.ids("train"), data.columns("train")["folder"], strict=True)
+        )
+        self.assertLen(found, 8)
+        for path, folder in found.items():
+            self.assertEqual(pathlib.Path(path).parent.name, folder)
+
+    def test_without_them_there_are_none(self):
+        self.write("")
+        self.assertEqual(self.load().columns("train"), {})
+
+
 class LevelsTest(FoldersTest):
     def test_without_a_split_level_all_is_for_training(self):
         written = self.write("")
@@ -253,6 +273,33 @@ class KindsTest(FoldersTest):
         self.write("train", "test")
         (self.root / name).write_bytes(content)
         self.assert_refuses(f"mixes kinds of files. Got: {words}")
+
+    def test_what_is_no_example_is_noted_where_that_is_asked_for(self):
+        self.write("train", "test")
+        (self.root / "train/cat/notes.txt").write_bytes(b"notes")
+        (self.root / "test/dog/letter.doc").write_bytes(b"letter")
+        refused = {}
+        source = sources.read(f"folder:{self.root}", refused=refused)
+        self.assertLen(source.train, 8)
+        self.assertLen(source.test, 8)
+        self.assertEqual(
+            {pathlib.Path(path).name: said for path, said in refused.items()},
+            {
+                "notes.txt": "is of kind text, and most are of image",
+                "letter.doc": "is of kind unknown, and most are of image",
+            },
+        )
+
+    def test_a_text_that_cannot_be_read_is_noted_too(self):
+        for name in ("a/1.txt", "a/2.txt", "b/3.txt", "b/4.txt"):
+            path = self.root / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"\xff" if "4" in name else b"words")
+        refused = {}
+        source = sources.read(f"folder:{self.root}", refused=refused)
+        self.assertLen(source.train, 3)
+        [said] = refused.values()
+        self.assertIn("not UTF-8", said)
 
 
 @absltest.skipUnless(

@@ -57,10 +57,18 @@ class TablesTest(parameterized.TestCase):
         data = self.load(["a", "b"] * 4, validation_fraction=0.25)
         self.assertEqual(data.num_examples["validation"], 2)
 
-    def test_other_columns_are_left_alone(self):
+    def test_other_columns_are_kept_beside(self):
         header = "path,label,photographer"
-        data = self.load(["a,Ann", "b,Bea"] * 4, header=header)
+        data = self.load(
+            ["a,Ann", "b,Bea"] * 4, header=header, validation_fraction=0.25
+        )
         self.assertEqual(data.class_names, ("a", "b"))
+        for split in ("train", "validation"):
+            labels = data.labels(split)
+            self.assertEqual(
+                data.columns(split)["photographer"].tolist(),
+                [("Ann", "Bea")[label] for label in labels],
+            )
 
     @parameterized.parameters("", "-1", "-1.0")
     def test_a_test_part_without_labels_is_left_out_with_a_warning(self, label):

@@ -100,6 +100,24 @@ class TlKerasHeadlines(TlKerasReviews):
         return [{"title": "x", "body": text} for text in self.TEXTS]
 
 
+class TlKerasKnownPets(_MadeUp):
+    """Images of which a class and a number more are known."""
+
+    INPUT = {
+        **_MadeUp.INPUT,
+        "breed": tfds.features.ClassLabel(names=["pug", "collie", "tabby"]),
+        "weight": np.float32,
+        "name": tfds.features.Text(),
+    }
+    SUPERVISED = ("picture", "kind")
+
+    def _inputs(self):
+        return [
+            {"picture": image, "breed": index % 3, "weight": index, "name": "x"}
+            for index, image in enumerate(IMAGES)
+        ]
+
+
 class TlKerasBarks(_MadeUp):
     """Sounds of several lengths with labels, and a text beside."""
 
@@ -184,6 +202,17 @@ class PreparedTest(parameterized.TestCase):
         expected = [TlKerasReviews.TEXTS[i] for i in index]
         self.assertEqual([text.decode() for text in texts], expected)
         np.testing.assert_array_equal(labels, np.array(index) % 2)
+
+    def test_other_classes_and_numbers_are_columns(self):
+        data = self.load(TlKerasKnownPets, validation_fraction=0)
+        columns = data.columns("test")
+        self.assertEqual(sorted(columns), ["breed", "weight"])
+        order = [int(name.split()[1]) for name in data.ids("test")]
+        breeds = ["pug", "collie", "tabby"]
+        self.assertEqual(
+            columns["breed"].tolist(), [breeds[index % 3] for index in order]
+        )
+        self.assertEqual(columns["weight"].tolist(), order)
 
     def test_an_empty_text_is_named(self):
         with self.assertRaisesRegex(

@@ -8,6 +8,7 @@ from unittest import mock
 from absl.testing import absltest
 from keras.src.backend import config as keras_config
 
+from tl_keras import keras_internals
 from tl_keras import network
 from tl_keras.encoders import applications
 from tl_keras.encoders import downloads
@@ -85,14 +86,14 @@ class DownloadsTest(absltest.TestCase):
                 _get_file(file_hash="0" * 32)
 
     def test_leaves_keras_as_it_was(self):
-        before = downloads.file_utils.get_file
+        before = keras_internals.get_file()
         with self.assertRaises(ConnectionError):
             applications.load("MobileNetV2", 96, alpha=0.35)
-        self.assertIs(downloads.file_utils.get_file, before)
+        self.assertIs(keras_internals.get_file(), before)
 
 
 def _get_file(**options):
-    return downloads.file_utils.get_file(
+    return keras_internals.get_file()(
         "weights.h5",
         "https://example.com/weights.h5",
         cache_subdir="models",

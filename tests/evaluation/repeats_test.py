@@ -64,14 +64,32 @@ class RepeatsTest(absltest.TestCase):
             self.model, data or self.data, self.plan, **options
         )
 
+    def as_images(self, data):
+        """The same parts of the data, read as images."""
+        positions = {
+            name: index for index, name in enumerate(self.data.ids("train"))
+        }
+        examples = self.data.splits["train"]
+        return dataclasses.replace(
+            data,
+            splits={
+                split: repeats._chosen(
+                    examples,
+                    np.array([positions[name] for name in data.ids(split)]),
+                )
+                for split in data.splits
+            },
+        )
+
     def test_gives_the_scores_of_models_built_and_fitted_one_by_one(self):
         found = self.cross_validate(seeds=2, validation_fraction=0.25)
         self.assertLen(found.trials, 6)
+        self.assertEqual(found.num_examples, 60)
         seen = mock.create_autospec(training.fit, side_effect=ZeroDivisionError)
         with mock.patch.object(repeats.training, "fit", seen):
             with self.assertRaises(ZeroDivisionError):
                 self.cross_validate(validation_fraction=0.25)
-        given = seen.call_args.args[1]
+        given = self.as_images(seen.call_args.args[1])
         model = some_model(seed=1)
         tl_keras.fit(
             model, given, self.plan, seed=1, prefix_cache="never", verbose=0
@@ -137,9 +155,14 @@ class RepeatsTest(absltest.TestCase):
 
     def test_one_compiled_model_and_one_prefix_pass_serve_all(self):
         self.cross_validate()
-        with mock.patch.object(TrainingModel, "compile") as compiles:
+        with mock.patch.object(
+            TrainingModel,
+            "compile",
+            autospec=True,
+            side_effect=TrainingModel.compile,
+        ) as compiles:
             found = self.cross_validate(repeats=2)
-        compiles.assert_not_called()
+        compiles.assert_called_once()
         self.assertEqual(found.prefix_seconds, 0.0)
         self.assertLen(found.trials, 6)
 

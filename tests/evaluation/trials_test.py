@@ -56,15 +56,22 @@ class SummaryTest(absltest.TestCase):
 
     def test_seeds_have_a_plain_t_interval(self):
         rows = [
-            (0, 0, seed, score) for seed, score in enumerate((0.7, 0.9, 0.8))
+            (0, 0, seed, score) for seed, score in enumerate((0.3, 0.5, 0.4))
         ]
         about = {"folds": None, "repeats": None, "seeds": 3}
         found = summary("seeds", rows, **about)
-        expected = stats.ttest_1samp([0.7, 0.9, 0.8], 0).confidence_interval()
+        expected = stats.ttest_1samp([0.3, 0.5, 0.4], 0).confidence_interval()
         np.testing.assert_allclose(
             found.metrics["accuracy"]["interval"], list(expected)
         )
         self.assertIn("not how far another test part", str(found))
+
+    def test_intervals_stay_where_the_metric_can_be(self):
+        rows = [(0, 0, 0, 0.95), (0, 1, 0, 0.85)]
+        found = summary("folds", rows).metrics
+        self.assertEqual(found["accuracy"]["interval"][1], 1.0)
+        self.assertGreater(found["log_loss"]["interval"][1], 1.0)
+        self.assertEqual(found["log_loss"]["interval"][0], 0.0)
 
     def test_covers_the_truth_where_the_plain_t_does_not(self):
         # Five scores that share half of their variance, as trainings on

@@ -126,7 +126,7 @@ class CheckTest(absltest.TestCase):
         [found] = sanity.check(
             model, image, image[..., 0], brightness, classes=1
         )
-        self.assertEqual(found.randomised_correlation, 1.0)
+        self.assertAlmostEqual(found.randomised_correlation, 1.0)
         self.assertFalse(found.passes)
 
     def test_a_map_that_is_the_same_everywhere_has_no_correlation(self):

@@ -9,6 +9,7 @@ PUBLIC = {
     "tl_keras": (
         "Checkpoints",
         "PrefixCache",
+        "audit",
         "build",
         "check_tpu",
         "compression",
@@ -25,6 +26,7 @@ PUBLIC = {
         "serving",
         "strategy",
     ),
+    "tl_keras.auditing": ("Audit", "DoubtfulLabel", "DuplicateGroup"),
     "tl_keras.compression": ("SparsityReport", "sparsity"),
     "tl_keras.data": (
         "Augmentation",
@@ -45,8 +47,8 @@ PUBLIC = {
         "Resamples",
         "calibrate",
         "compare",
-        "cross_validate",
         "corruptions",
+        "cross_validate",
         "evaluate",
         "from_predictions",
         "over_seeds",

@@ -55,5 +55,31 @@ class AccuracyTest(absltest.TestCase):
             )
 
 
+class SharedTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.model = keras.Sequential([keras.Input((3,)), keras.layers.ReLU()])
+
+    def test_a_mean_over_examples_can_be_shared(self):
+        for loss in (
+            losses.Crossentropy(),
+            "sparse_categorical_crossentropy",
+            keras.losses.sparse_categorical_crossentropy,
+        ):
+            losses.check_shared(loss, np.array([0, 2, 1]), self.model)
+
+    def test_other_reductions_cannot(self):
+        loss = keras.losses.CategoricalCrossentropy(reduction="sum")
+        with self.assertRaisesRegex(ValueError, "reduction='sum'.*'mean'"):
+            losses.check_shared(loss, np.eye(3), self.model)
+
+    def test_one_number_for_a_batch_cannot(self):
+        def error(labels, outputs):
+            return keras.ops.mean(keras.ops.square(labels - outputs))
+
+        with self.assertRaisesRegex(ValueError, "a number for each example"):
+            losses.check_shared(error, np.eye(3, dtype="float32"), self.model)
+
+
 if __name__ == "__main__":
     absltest.main()

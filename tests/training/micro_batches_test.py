@@ -195,11 +195,15 @@ class OnPartsTest(parameterized.TestCase):
         self.assertEqual((states[1] - states[0]).tolist(), [0, 3])
 
     def test_a_loss_that_is_no_mean_is_refused(self):
-        loss = keras.losses.SparseCategoricalCrossentropy(
+        in_sum = keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="sum"
         )
-        with self.assertRaisesRegex(ValueError, "'sum'.*sum_over_batch_size"):
-            fit(network(), micro_batches=2, loss=loss)
+        for loss, message in (
+            (in_sum, "reduction='sum'"),
+            (lambda labels, outputs: tf.reduce_max(outputs), "one number"),
+        ):
+            with self.assertRaisesRegex(ValueError, message):
+                fit(network(), micro_batches=2, loss=loss)
 
 
 if __name__ == "__main__":

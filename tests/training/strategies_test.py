@@ -1,9 +1,13 @@
 """Several replicas as logical CPU devices, in a process of their own."""
 
 import json
+import os
 import subprocess
 import sys
+from unittest import mock
 
+import keras
+import processes_for_tests
 import tensorflow as tf
 from absl.testing import absltest
 
@@ -182,6 +186,43 @@ class StrategyTest(absltest.TestCase):
             with strategies.strategy(name) as devices:
                 self.assertEqual(devices.num_replicas_in_sync, 1)
                 self.assertIs(devices, tf.distribute.get_strategy())
+
+    def test_several_workers_have_to_be_named_by_the_environment(self):
+        with mock.patch.dict(os.environ):
+            os.environ.pop("TF_CONFIG", None)
+            with self.assertRaisesRegex(ValueError, "TF_CONFIG, which is not"):
+                with strategies.strategy("multiworker"):
+                    pass
+
+    def test_several_workers_come_before_anything_that_tensorflow_does(self):
+        tf.zeros([1])
+        (config,) = processes_for_tests.tf_configs(1)
+        with mock.patch.dict(os.environ, TF_CONFIG=config):
+            with self.assertRaisesRegex(RuntimeError, "came too late"):
+                with strategies.strategy("multiworker"):
+                    pass
+
+    def test_keras_distribution_is_refused(self):
+        devices = keras.distribution.DataParallel(devices=["cpu:0"])
+        keras.distribution.set_distribution(devices)
+        try:
+            for name in strategies.NAMES:
+                with self.assertRaisesRegex(ValueError, "Got: DataParallel"):
+                    with strategies.strategy(name):
+                        pass
+        finally:
+            keras.distribution.set_distribution(None)
+
+    def test_parameter_servers_are_refused(self):
+        servers = mock.create_autospec(
+            tf.distribute.ParameterServerStrategy, instance=True
+        )
+        with mock.patch.object(
+            tf.distribute, "get_strategy", return_value=servers
+        ):
+            with self.assertRaisesRegex(ValueError, "no coordinator"):
+                with strategies.scope_of(keras.Sequential()):
+                    pass
 
     def test_an_unknown_name_is_refused_with_the_list(self):
         with self.assertRaisesRegex(ValueError, "Did you mean 'mirrored'"):

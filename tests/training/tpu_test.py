@@ -11,6 +11,9 @@ from absl.testing import parameterized
 
 import tl_keras
 from tl_keras import configs
+from tl_keras.data import parts
+from tl_keras.training import feeds
+from tl_keras.training import static_feed
 from tl_keras.training import strategies
 from tl_keras.training import tpu
 from tl_keras.tuning import Phase
@@ -163,9 +166,62 @@ class StaticShapesTest(parameterized.TestCase):
         self.assertFalse(result.phases[0].prefix_cache.used)
         self.assertLen(result.history, 1)
 
+    def test_cores_share_batches_evenly(self):
+        feed = static_feed.of(
+            feeds.make(
+                batches(),
+                batches(13),
+                num_classes=3,
+                class_weight=None,
+                seed=0,
+            )
+        )
+        self.assertEqual((feed.steps_per_epoch, feed.validation_steps), (2, 2))
+        two = parts.Parts(0, 2, 2)
+        trained = feed.train(Phase(name="a"), 0, 1, parts=two)
+        validated = feed.validation(two)
+        for dataset in (trained, validated):
+            inputs, labels, *_ = dataset.element_spec.batch
+            self.assertEqual(inputs.shape, (4, 6))
+            self.assertEqual(labels.shape, (4,))
+        found = list(trained.as_numpy_iterator())
+        self.assertEqual([part.share for part in found], [1.0] * 4)
+        np.testing.assert_array_equal(
+            np.concatenate([part.batch[0] for part in found]), INPUTS[:16]
+        )
+        weights = np.concatenate(
+            [part.batch[2] for part in validated.as_numpy_iterator()]
+        )
+        # Thirteen examples weigh as much as sixteen.
+        np.testing.assert_allclose(
+            weights, [16 / 13] * 13 + [0.0] * 3, rtol=1e-6
+        )
+
+    def test_a_strategy_gets_one_size_as_well(self):
+        plain, expected, _ = self.trained(batches(16), on_tpu=False)
+        with tl_keras.strategy("mirrored"):
+            model, history, shapes = self.trained(batches(), on_tpu=True)
+        self.assertEqual(shapes, {8})
+        for row, other in zip(expected, history, strict=True):
+            for score in ("loss", "val_loss", "val_accuracy"):
+                self.assertAlmostEqual(row[score], other[score], places=6)
+
     def test_the_prefix_cache_cannot_be_asked_for(self):
         with self.assertRaisesRegex(ValueError, "no prefix cache"):
             self.trained(batches(), on_tpu=True, prefix_cache="always")
+
+    def test_parts_that_differ_in_size_are_refused(self):
+        for function in (tl_keras.fit, tl_keras.check_tpu):
+            with (
+                mock.patch.object(strategies, "runs_on_tpu", return_value=True),
+                self.assertRaisesRegex(ValueError, "batches of 8, 1 cores"),
+            ):
+                function(
+                    network(),
+                    batches(),
+                    Phase(name="a", micro_batches=3),
+                    groups={"body": ["body"], "head": ["head"]},
+                )
 
     def test_less_than_a_batch_is_refused(self):
         data = tl_keras.data.from_arrays(

@@ -19,6 +19,7 @@ COMMANDS = {
     "predict": "Classify images, texts or sound with the model of a workdir.",
     "explain": "Show which parts of images or texts speak for a class.",
     "export": "Export the model of a workdir for servers and phones.",
+    "audit": "Find duplicates, doubtful labels and broken files in data.",
     "report": "Write the report of a run as one HTML page.",
     "cache": "List or clear what is kept of frozen layers.",
     "doctor": "Show versions, devices, and what can be loaded here.",
@@ -94,8 +95,13 @@ def _parse(argv, module):
 def _given_to_others(module) -> list:
     """Flags on the command line that are for other commands."""
     own = flags.FLAGS.get_key_flags_for_module(module)
-    # Not imported here: whoever imports this module would have its flags.
-    shared = flags.FLAGS.flags_by_module_dict().get("tl_keras.cli.common", [])
+    # A command has the flags of each module that it imports.
+    shared = [
+        flag
+        for name, defined in flags.FLAGS.flags_by_module_dict().items()
+        if name.startswith("tl_keras.cli.")
+        for flag in defined
+    ]
     return [flag for flag in shared if flag.present and flag not in own]
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 from tl_keras import checks
 from tl_keras.data import data
+from tl_keras.data import exclusion
 from tl_keras.data import fingerprint
 from tl_keras.data import preparation
 from tl_keras.data import splits as splits_
@@ -32,6 +33,7 @@ class Choices:
     sample_rate: int | None = None
     seconds: float | None = None
     cache: bool | str = "auto"
+    exclude: tuple[str, ...] = ()
 
     def __post_init__(self):
         checks.integer(self.batch_size, name="batch_size", low=1)
@@ -47,6 +49,12 @@ class Choices:
                 self.seconds, name="seconds", low=0.0, include_low=False
             )
         checks.one_of(self.cache, ["auto", True, False], name="cache")
+        checks.instance(
+            self.exclude,
+            (tuple, list),
+            name="exclude",
+            hint="Write the ids of examples, e.g. ['cats/3.jpg'].",
+        )
 
     def apply(self, source) -> data.Data:
         """Splits, reduces and prepares what a source has read.
@@ -55,6 +63,7 @@ class Choices:
             ValueError: If a choice is for another kind of input.
         """
         self._check_kind(source)
+        source, excluded = exclusion.apply(source, self.exclude)
         examples = self._divide(source)
         identity = {
             split: (part.digests, part.labels)
@@ -70,6 +79,7 @@ class Choices:
             keep_aspect_ratio=self.keep_aspect_ratio,
             fingerprint=fingerprint.combine(source.class_names, identity),
             splits=prepared,
+            excluded=excluded,
         )
 
     def _check_kind(self, source):

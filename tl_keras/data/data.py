@@ -40,6 +40,8 @@ class Data:
             it was found, the labels, the class names, and which
             example is in which split.
         splits: Dict of split name to `Examples`.
+        excluded: How many examples were left out by `exclude`, by the part of
+            the source that they were in.
 
     Example:
         >>> import tl_keras
@@ -57,6 +59,7 @@ class Data:
     keep_aspect_ratio: bool
     fingerprint: str
     splits: dict[str, examples_.Examples] = dataclasses.field(repr=False)
+    excluded: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def num_classes(self) -> int:

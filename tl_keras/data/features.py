@@ -37,6 +37,16 @@ class Features:
             for tensor, dtype in zip(self.tensors, self.dtypes, strict=True)
         )
 
+    def chosen(self, indices):
+        """A reader of some of the examples, in an order of their own.
+
+        Args:
+            indices: int64 array `[examples]`.
+        """
+        with tf.device("CPU:0"):
+            rows = tf.gather(self.rows, tf.constant(indices), axis=1)
+        return dataclasses.replace(self, rows=rows)
+
 
 def _gather(tensor, rows):
     if isinstance(tensor, tf.Tensor):

@@ -1,5 +1,6 @@
 """Images, sound files or texts in class folders."""
 
+import collections
 import dataclasses
 import os
 import pathlib
@@ -12,7 +13,7 @@ from tl_keras.data import files
 from tl_keras.data import labels as labels_
 
 
-def read(path: str) -> examples.Source:
+def read(path: str, refused: dict | None = None) -> examples.Source:
     """Lists the files in `PATH/CLASS/` or `PATH/SPLIT/CLASS/`.
 
     If there is a folder `train`, the others are `validation` (or `val`,
@@ -28,6 +29,9 @@ def read(path: str) -> examples.Source:
 
     Args:
         path: Path of the folder.
+        refused: Where what is no example is noted, path to reason: files in
+            class folders that are of another kind than most, and texts that
+            cannot be read. None makes an error of the first one.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -53,6 +57,8 @@ def read(path: str) -> examples.Source:
         split: _labelled_files(folder, split, class_names)
         for split, folder in parts.items()
     }
+    if refused is not None:
+        found = _accepted(found, refused)
     kind = files.common_kind(
         ((path, _kind(path)) for pairs in found.values() for path, _ in pairs),
         root,
@@ -118,6 +124,42 @@ def _labelled_files(folder, split, class_names):
         label = class_names.index(child.name)
         found.extend((path, label) for path in _files_within(child))
     return found
+
+
+def _accepted(found, refused):
+    """Files of the kind that most are of; the others are noted."""
+    kinds = {}
+    for path, _ in (pair for pairs in found.values() for pair in pairs):
+        try:
+            kinds[path] = files.kind_of(path)
+        except OSError as error:
+            kinds[path] = None
+            refused[str(path)] = str(error)
+    counts = collections.Counter(kind for kind in kinds.values() if kind)
+    if not counts:
+        return found  # The caller says what is amiss with the first one.
+    [(kind, _)] = counts.most_common(1)
+    accepted = {split: [] for split in found}
+    for split, pairs in found.items():
+        for path, label in pairs:
+            reason = _reason_against(path, kinds[path], kind)
+            if reason is None:
+                accepted[split].append((path, label))
+            else:
+                refused.setdefault(str(path), reason)
+    return accepted
+
+
+def _reason_against(path, kind, expected) -> str | None:
+    """Why a file is no example, or None."""
+    if kind != expected:
+        return f"is of kind {kind or 'unknown'}, and most are of {expected}"
+    if kind == "text":
+        try:
+            files.to_inputs([path], kind)
+        except ValueError as error:
+            return str(error)
+    return None
 
 
 def _kind(path):

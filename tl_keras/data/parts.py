@@ -29,8 +29,10 @@ class Parts:
     allows. Their shares are such that the mean over the replicas of `share`
     times a mean over the part is the mean over the batch.
 
-    An empty part would be none in which nothing happens: a mean over no
-    examples is NaN, and a BatchNormalization that saw one keeps NaN
+    An empty part would not be one in which nothing happens. A mean over no
+    examples is NaN: BatchNormalization in training mode keeps it in its
+    statistics and has it as the gradient of its scale, which the sum over the
+    replicas carries to all, and the next step to every weight
     (https://github.com/keras-team/keras/issues/21467). Such a replica gets an
     example of the batch to stand in, which counts for nothing.
 

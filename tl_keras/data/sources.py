@@ -35,6 +35,7 @@ def load(
     text_column: str | int = "text",
     label_column: str | int = "label",
     cache: bool | str = "auto",
+    exclude=(),
 ):
     """Loads labelled images, texts or sounds, split and ready to be batched.
 
@@ -105,6 +106,8 @@ def load(
             at once if they are kept, else when they are read. (The first time
             they are read once for the fingerprint, in either case.) Texts are
             always kept.
+        exclude: Ids of examples that are left out before anything is split,
+            as `Data.ids` has them. Among `train_examples` they are replaced.
 
     Returns:
         A `Data`. Its `input_spec` says what a batch holds.
@@ -137,6 +140,7 @@ def load(
         sample_rate=sample_rate,
         seconds=seconds,
         cache=cache,
+        exclude=exclude,
     )
     source = read(
         name,
@@ -153,11 +157,14 @@ def read(
     data_dir: str | None = None,
     text_column: str | int = "text",
     label_column: str | int = "label",
+    refused: dict | None = None,
 ):
     """Reads a source, so that its kind is known before choices are made.
 
     Args:
         name, data_dir, text_column, label_column: As of `load`.
+        refused: Where files of a `folder:PATH` that are no examples are
+            noted, path to reason. None makes an error of the first one.
 
     Returns:
         A `Source`, for `prepare`. Images and clips in files are not decoded.
@@ -181,12 +188,46 @@ def read(
     _refuse_columns(columns, name)
     if name in _BY_NAME:
         return _module(_BY_NAME[name]).read()
+    if prefix == "folder":
+        return _module(_BY_PREFIX[prefix]).read(path, refused)
     if prefix in _BY_PREFIX:
         return _module(_BY_PREFIX[prefix]).read(path)
     if path and not re.fullmatch(_VERSION, path):
         checks.one_of(prefix, list(_BY_PREFIX), name="name (its prefix)")
     tfds_source = _module("tl_keras.data.tfds_source")
     return tfds_source.read(name, data_dir, known=names())
+
+
+def column(
+    name: str,
+    column_name: str,
+    *,
+    text_column: str | int = "text",
+    label_column: str | int = "label",
+) -> dict[str, str]:
+    """A further column of a table, e.g. whose voice each clip is.
+
+    Args:
+        name: A table, `csv:PATH` or `tsv:PATH`.
+        column_name: The column's name in the header, or its position.
+        text_column, label_column: As of `load`.
+
+    Returns:
+        Dict of an example's id to what the column says of it.
+
+    Raises:
+        ValueError: If the source is no table, or has no such column.
+    """
+    prefix, _, path = name.partition(":")
+    if prefix not in ("csv", "tsv"):
+        raise ValueError(
+            f"Only tables have columns. Got: {column_name!r} of {name!r}. "
+            "Expected `csv:PATH` or `tsv:PATH`, which may list files too."
+        )
+    columns = table_columns.check(text_column, label_column)
+    return _module(_BY_PREFIX[prefix]).column(
+        path, prefix, columns, column_name
+    )
 
 
 def prepare(source, **options):

@@ -56,6 +56,30 @@ class Columns:
             _check_name(table, name, names)
         return {role: names.index(name) for role, name in roles.items()}
 
+    def position_of(self, name: str, table, lines) -> int:
+        """The position of a further column.
+
+        Args:
+            name: Its name in the header; or its position, as digits, in a
+                table without a header.
+            table: Path of the table, for errors.
+            lines: As `find` takes them.
+
+        Raises:
+            ValueError: If there is no such column.
+        """
+        first = [cell.strip() for cell in lines[0][1]]
+        if not self.header_lines and name.isdecimal():
+            if int(name) < len(first):
+                return int(name)
+        elif self.header_lines and first.count(name) == 1:
+            return first.index(name)
+        known = first if self.header_lines else [*map(str, range(len(first)))]
+        raise ValueError(
+            f"{table} has no column {name!r} of its own. Got the columns: "
+            f"{known}." + checks.did_you_mean(name, known)
+        )
+
     def _by_position(self, table, lines, width):
         for argument, position in (
             ("text_column", self.text),

@@ -70,6 +70,31 @@ def read(path: str, form: str, columns) -> examples.Source:
     return _to_source(f"{form}:{path}", rows, holds_texts=True in sources)
 
 
+def column(path: str, form: str, columns, name: str) -> dict[str, str]:
+    """A further column of a table, or of all tables of a folder.
+
+    Args:
+        path, form, columns: As `read` takes them.
+        name: The column's name; its position where the others are positions.
+
+    Returns:
+        Dict of an example's id to what the column says of it.
+
+    Raises:
+        ValueError: If a table has no such column.
+    """
+    found = {}
+    for table, split in _tables(path, form).items():
+        lines = table_rows.read(table, form)
+        roles = columns.find(table, lines)
+        position = columns.position_of(name, table, lines)
+        rest = lines[columns.header_lines :]
+        rows = _rows(table, rest, roles, split)
+        for row, (_, cells) in zip(rows, rest, strict=True):
+            found[row.id] = cells[position].strip()
+    return found
+
+
 def _tables(path, form):
     """Each table and the part that its name says, or None."""
     root = pathlib.Path(path).expanduser()

@@ -6,10 +6,10 @@ import os
 import re
 
 import keras
-from keras.src.applications import imagenet_utils
 
 from tl_keras import checks
 from tl_keras import input_specs
+from tl_keras import keras_internals
 from tl_keras.encoders import channels as channels_lib
 from tl_keras.encoders import downloads
 from tl_keras.encoders import preprocessing
@@ -149,10 +149,9 @@ def image_sizes(name: str) -> tuple[int, int]:
 
     # One pixel is too small for all of them, so that nothing is built.
     function = getattr(keras.applications, name)
-    original = imagenet_utils.obtain_input_shape
-    imagenet_utils.obtain_input_shape = stop
     try:
-        function(include_top=False, weights=None, input_shape=(1, 1, 3))
+        with keras_internals.finding_sizes_by(stop):
+            function(include_top=False, weights=None, input_shape=(1, 1, 3))
     except _Sizes as sizes:
         return sizes.args
     except ValueError as error:
@@ -162,8 +161,6 @@ def image_sizes(name: str) -> tuple[int, int]:
         if found:
             return 224, int(found[1])
         raise
-    finally:
-        imagenet_utils.obtain_input_shape = original
     raise ValueError(f"keras.applications.{name} says no smallest image size.")
 
 

@@ -4,14 +4,9 @@ import contextlib
 import hashlib
 import os
 import re
-import threading
 
-from keras.src.backend import config as keras_config
-from keras.src.utils import file_utils
-
+from tl_keras import keras_internals
 from tl_keras import network
-
-_PATCHING = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -28,12 +23,12 @@ def fail_fast(image_size: int):
         ConnectionError: Out of Keras' call, if it needs a file that is not
             there and whose host does not answer.
     """
-    download = file_utils.get_file
+    download = keras_internals.get_file()
 
     def get_file(fname, origin, file_hash=None, **kwargs):
         path = os.path.join(folder(), fname)
         if os.path.exists(path) and (
-            file_hash is None or file_utils.validate_file(path, file_hash)
+            file_hash is None or keras_internals.is_whole(path, file_hash)
         ):
             # Keras would ignore a folder that it cannot write to, and look
             # in the temporary folder instead, without a word.
@@ -43,14 +38,14 @@ def fail_fast(image_size: int):
             raise ConnectionError(_message(fname, origin, problem, image_size))
         return download(fname, origin, file_hash=file_hash, **kwargs)
 
-    with _replaced("get_file", get_file):
+    with keras_internals.downloading_by(get_file):
         yield
 
 
 @contextlib.contextmanager
 def use_file(path: str):
     """While this is open, Keras takes `path` for what it would download."""
-    with _replaced("get_file", lambda *args, **kwargs: path):
+    with keras_internals.downloading_by(lambda *args, **kwargs: path):
         yield
 
 
@@ -62,7 +57,7 @@ def folder() -> str:
         >>> os.path.basename(folder())
         'models'
     """
-    home = os.path.expanduser(keras_config.keras_home())
+    home = os.path.expanduser(keras_internals.home())
     return os.path.join(home, "models")
 
 
@@ -98,16 +93,3 @@ def _other_sizes(name: str, image_size: int) -> list[str]:
     return sorted(
         file for file in os.listdir(folder()) if re.fullmatch(pattern, file)
     )
-
-
-@contextlib.contextmanager
-def _replaced(name, function):
-    # Keras has no hook for its downloads; every application looks the
-    # function up in this module when it is called.
-    with _PATCHING:
-        original = getattr(file_utils, name)
-        setattr(file_utils, name, function)
-        try:
-            yield
-        finally:
-            setattr(file_utils, name, original)

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tl_keras import checks
+from tl_keras import keras_internals
 from tl_keras.encoders import handles
 from tl_keras.encoders import module_parts
 from tl_keras.encoders import modules
@@ -353,7 +354,7 @@ def _adopted(variable, *, trainable: bool):
         autocast=False,
         name=_name(variable).replace("/", "."),
     )
-    if adopted._value is not variable:
+    if keras_internals.tensorflow_variable(adopted) is not variable:
         raise TypeError(
             f"Keras copied the variable {variable.name!r} of dtype "
             f"{variable.dtype.name} rather than taking it over, so that the "

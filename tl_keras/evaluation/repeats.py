@@ -269,22 +269,23 @@ class _Trainer:
             model, plan, data, settings.prefix_cache
         )
         self._parts = {}
+        self._head = None
 
     @property
     def num_examples(self) -> int:
-        return sum(map(len, (self._splits or self._data.splits).values()))
+        if self._splits is None:
+            return len(self._data.splits["train"])
+        return sum(map(len, self._splits.values()))
 
     def prepare(self) -> float:
         """Computes what is frozen for all that will be asked; seconds."""
         seconds = 0.0
-        asked = ["train"]
-        if self._splits is not None:
-            asked = [name for name in self._splits if name != "train"]
-        for name in asked:
+        for name in self._splits or ("train",):
             self._parts[name], more = self._kept.prepare(
                 self._data.splits[name]
             )
             seconds += more
+        self._head = self._kept.head(self._parts["train"])
         return seconds
 
     def run(self, parts, seed: int) -> dict:
@@ -294,22 +295,7 @@ class _Trainer:
         _draw_head(self._model, seed - self.settings.seed)
         splits, asked = self._divided(parts)
         test = splits["test"]
-        # `fit` gets no part that it must not see.
-        given = {
-            name: part
-            for name, part in splits.items()
-            if name != "test" and len(part)
-        }
-        training.fit(
-            self._model,
-            dataclasses.replace(self._data, splits=given),
-            self._plan,
-            seed=seed,
-            class_weight=self.settings.class_weight,
-            prefix_cache=self.settings.prefix_cache,
-            range_probe="off",
-            verbose=0,
-        )
+        self._fit(splits, asked, seed)
         logits = self._kept.outputs(*asked["test"])
         chosen = None
         if self.settings.calibrate and len(splits["validation"]):
@@ -329,6 +315,37 @@ class _Trainer:
             "seconds": time.perf_counter() - began,
             **{name: float(scores[name][0]) for name in trials_.METRICS},
         }
+
+    def _fit(self, splits, asked, seed):
+        """Trains on what is for training and validation, and on no more."""
+        given = {
+            name: part
+            for name, part in splits.items()
+            if name != "test" and len(part)
+        }
+        model, options = self._model, {}
+        if self._head is not None:
+            # No search for what is kept, which takes longer than the steps.
+            model = self._head
+            layers = [layer for layer in model.layers if layer.weights]
+            options["groups"] = {"head": layers}
+            for name, part in given.items():
+                kept, indices = asked[name]
+                reader = kept.reader.chosen(indices)
+                given[name] = dataclasses.replace(part, inputs=reader)
+        training.fit(
+            model,
+            dataclasses.replace(self._data, splits=given),
+            self._plan,
+            seed=seed,
+            class_weight=self.settings.class_weight,
+            prefix_cache=(
+                self.settings.prefix_cache if self._head is None else "never"
+            ),
+            range_probe="off",
+            verbose=0,
+            **options,
+        )
 
     def restore(self):
         """Puts back the weights that each training begins with, in place."""

@@ -6,14 +6,15 @@ import math
 import numpy as np
 from scipy import stats
 
-METRICS = (
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "log_loss",
-    "brier_score",
-    "expected_calibration_error",
-)
+# Each with its highest value; the lowest is 0.
+METRICS = {
+    "accuracy": 1.0,
+    "balanced_accuracy": 1.0,
+    "macro_f1": 1.0,
+    "log_loss": math.inf,
+    "brier_score": 2.0,
+    "expected_calibration_error": 1.0,
+}
 LEVEL = 0.95
 CORRECTED = (
     "corrected resampled t (Nadeau and Bengio, 2003): trainings that share "
@@ -43,7 +44,8 @@ class Trials:
             once for each example.
         metrics: Metric to a dict with `mean`, `standard_deviation` (over
             divisions, each the mean of its seeds; or over seeds), `interval`
-            of the mean (None for one trial), `lowest`, `highest` (over all
+            of the mean (within the metric's range; None for one trial),
+            `lowest`, `highest` (over all
             trainings), and `seed_deviation` (the standard deviation over the
             seeds of one division; None with one seed).
         trials: A dict for each training: `repeat`, `fold`, `seed`,
@@ -116,6 +118,9 @@ def summary(kind: str, trials, **about) -> Trials:
             key = (trial["repeat"], trial["fold"])
             by_division.setdefault(key, []).append(trial[name])
         found[name] = _summary(kind, by_division, trials)
+        if found[name]["interval"] is not None:
+            low, high = found[name]["interval"]
+            found[name]["interval"] = [max(0.0, low), min(high, METRICS[name])]
     method = OVER_SEEDS if kind == "seeds" else CORRECTED
     return Trials(
         kind=kind,

@@ -94,7 +94,7 @@ def of_parts(
 
     Example:
         >>> parts = of_parts(lambda keep: keep @ np.array([3.0, -1.0]), 2)
-        >>> parts.round(1).tolist()
+        >>> parts.round().tolist()
         [3.0, -1.0]
     """
     lime_base = _package()

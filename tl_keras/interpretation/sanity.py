@@ -176,7 +176,7 @@ def rank_correlation(one, other) -> float | None:
     """Spearman's rank correlation of two maps, or None if one is constant.
 
     Example:
-        >>> rank_correlation([[1.0, 2.0]], [[5.0, 9.0]])
+        >>> round(rank_correlation([[1.0, 2.0]], [[5.0, 9.0]]), 6)
         1.0
     """
     one, other = np.asarray(one).reshape(-1), np.asarray(other).reshape(-1)

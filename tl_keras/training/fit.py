@@ -91,6 +91,12 @@ def fit(
     step under way ends, a checkpoint is written, and the program ends with
     exit code 143.
 
+    Within `with tl_keras.strategy(...):` several devices, of several workers
+    too, share each batch; its size, the order of the examples, the losses and
+    the weights are those of one device, but for rounding, BatchNormalization
+    in training mode (which sees a replica's part of the batch) and what layers
+    draw at random. All workers call `fit` alike; the first one writes.
+
     Args:
         model: A Functional or Sequential `keras.Model`, e.g. from `build`.
         data: A `tl_keras.data.Data` value, or a `tf.data.Dataset` of
@@ -146,6 +152,7 @@ def fit(
         TypeError, ValueError: If an argument does not fit, or the `workdir`
             has checkpoints of another training; before training.
         FloatingPointError: If the loss becomes NaN or infinite.
+        WorkerError: If another worker is gone.
         OSError: If a checkpoint cannot be written, e.g. to a full disk; the
             one before is as it was.
 
@@ -191,7 +198,7 @@ def fit(
         terminations.Termination(
             active=workdir is not None and checkpoints.write
         ) as termination,
-        strategies.scope_of(model),
+        strategies.scope_of(model) as strategy,
         workers.losses_told(),
     ):
         verbosity = _verbosity(verbose)
@@ -223,6 +230,9 @@ def fit(
             for weight in training.check(phase, monitor)
         ]
         probes.probe(model, first_batch[0], range_probe)
+        in_parts = any(phase.micro_batches > 1 for phase in plan.phases)
+        if in_parts or strategy.num_replicas_in_sync > 1:
+            losses.check_shared(training.loss, first_batch[1], model)
         rows = log.EpochLog(
             _file(workdir, "log.csv") if workers.is_chief() else None
         )

@@ -36,6 +36,7 @@ class KeptOutputs:
         self._model = model
         self._whole = graph.flat(model)
         self._groups = layer_groups.resolve(model, cards.of(model).groups)
+        self._plan = plan
         self._phase = _widest(plan, self._groups.names)
         self._data = data
         self._settings = settings
@@ -51,7 +52,7 @@ class KeptOutputs:
             `(examples, seconds)`: what `outputs` takes, and how long it took.
         """
         if self._phase is None or self._settings.mode == "never":
-            return _Part(examples.inputs, None), 0.0
+            return KeptPart(examples.inputs, None), 0.0
         splits = {"train": examples}
         feed = feeds.DataFeed(dataclasses.replace(self._data, splits=splits))
         prefixes = prefix_cache.Prefixes(
@@ -69,9 +70,49 @@ class KeptOutputs:
             kept, rest, report = prefixes.apply(self._phase)
         except (ValueError, OSError):
             # It reads images or strings, or there is no room for it.
-            return _Part(examples.inputs, None), 0.0
+            return KeptPart(examples.inputs, None), 0.0
         reader = kept.data.splits["train"].inputs
-        return _Part(reader, rest), report.seconds
+        return KeptPart(reader, rest), report.seconds
+
+    def head(self, part):
+        """The head alone, as a model that takes what is kept.
+
+        It has the layers and weights of the whole model, so that training one
+        trains the other, and needs nothing of the encoder.
+
+        Args:
+            part: From `prepare`.
+
+        Returns:
+            A `keras.Model`, or None where training it would not be the same:
+            where nothing is kept, or a phase trains or changes more than the
+            head and the order of examples.
+        """
+        plain = all(
+            phase.groups(self._groups.names) == self._groups.names[-1:]
+            and phase.augmentation == Augmentation()
+            and not phase.starting_point_strength
+            for phase in self._plan.phases
+        )
+        if part.rest is None or not plain:
+            return None
+        inputs = [
+            keras.Input(value.tensor.shape[1:], dtype=value.tensor.dtype)
+            for value in part.rest.inputs
+        ]
+        outputs = part.rest.run(inputs, _call)
+        head = keras.Model(inputs, outputs)
+        own = {
+            id(weight)
+            for member in self._groups.members[self._groups.names[-1]]
+            for weight in member.weights
+        }
+        if {id(weight) for weight in head.trainable_weights} - own:
+            return None
+        # The layers that draw numbers draw them in turn.
+        if _num_states(head) != _num_states(self._model):
+            return None
+        return head
 
     def outputs(self, part, indices) -> np.ndarray:
         """What the model gives for some examples, with the weights of now.
@@ -110,11 +151,25 @@ class KeptOutputs:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Part:
-    """Examples, and what of the model has to be run for them (None: all)."""
+class KeptPart:
+    """Examples of which the frozen beginning was computed.
+
+    Attributes:
+        reader: Reads what is kept, or the inputs.
+        rest: What of the model has to be run for them; None for all.
+    """
 
     reader: object
     rest: object
+
+
+def _call(operation, *args, **kwargs):
+    return operation(*args, **kwargs)
+
+
+def _num_states(model) -> int:
+    names = [variable.name for variable in model.variables]
+    return names.count("seed_generator_state")
 
 
 def _widest(plan, names):

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tl_keras import checks
+from tl_keras import keras_internals
 from tl_keras.tuning import lora
 
 _SAID_BY_THE_PHASE = (
@@ -125,7 +126,7 @@ def make(
         weight_decay=None,
     )
     for variable, factor, decay in settings:
-        factors[optimizer._var_key(variable)] = (factor, decay)
+        factors[keras_internals.key_of(optimizer, variable)] = factor, decay
     if scale_loss:
         optimizer = _LossScale(optimizer)
     optimizer.build([variable for variable, _, _ in settings])
@@ -204,24 +205,15 @@ def _kinds() -> dict[str, type]:
 def _with_factors(kind, factors, clip_norm):
     """A subclass of an optimizer class with a rate for each variable."""
 
-    class WithFactors(kind):
-        def _all_reduce_sum_gradients(self, grads_and_vars):
-            # Keras clips each replica's gradients before it adds them up,
-            # which gives other steps than one device takes.
-            summed = super()._all_reduce_sum_gradients(grads_and_vars)
+    class WithFactors(keras_internals.SumsGradients, kind):
+        def with_summed(self, gradients):
             if clip_norm is None:
-                return summed
-            gradients = [gradient for gradient, _ in summed]
+                return gradients
             clipped, _ = tf.clip_by_global_norm(gradients, clip_norm)
-            return [
-                (gradient, variable)
-                for gradient, (_, variable) in zip(clipped, summed, strict=True)
-            ]
+            return clipped
 
         def update_step(self, gradient, variable, learning_rate):
-            # Here the variable is a `tf.Variable` without Keras' path, under
-            # a strategy one replica's part; this key is that of the whole.
-            factor, decay = factors[self._var_key(variable)]
+            factor, decay = factors[keras_internals.key_of(self, variable)]
             rate = keras.ops.cast(learning_rate, variable.dtype) * factor
             if decay:
                 variable.assign_sub(variable * (decay * rate))

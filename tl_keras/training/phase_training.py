@@ -122,7 +122,12 @@ class PhaseTraining:
     verbose: int
 
     def compiled(self, phase) -> compiled_models.Compiled:
-        """The compiled training model of a phase, without a prefix cache."""
+        """The compiled training model of a phase, without a prefix cache.
+
+        Raises:
+            ValueError: If there cannot be one.
+        """
+        self._check_parts(phase)
         return self._compiled(
             phase, freezing.choose(phase, self.groups), self.rest
         )
@@ -159,7 +164,7 @@ class PhaseTraining:
                 "`weights_average=0.999`, a field of the phase, in its place."
             )
         self._check_optimizer(phase, optimizer)
-        self._check_loss(phase)
+        self._check_parts(phase)
         self.prefixes.check(phase)
         if not phase.augmentation.mix_features:
             self.feed.train(phase, 0, 1)
@@ -312,19 +317,18 @@ class PhaseTraining:
                 "one batch, whose size you raise."
             )
 
-    def _check_loss(self, phase):
-        if phase.micro_batches == 1:
+    def _check_parts(self, phase):
+        if not self.static:
             return
-        for loss in keras.tree.flatten(self.loss):
-            reduction = getattr(loss, "reduction", "sum_over_batch_size")
-            if reduction not in ("sum_over_batch_size", "mean"):
-                raise ValueError(
-                    f"Phase {phase.name!r} computes a batch in "
-                    f"{phase.micro_batches} parts, of whose losses the mean "
-                    "is taken. Got a loss whose `reduction` is "
-                    f"{reduction!r}. Expected 'sum_over_batch_size', the mean "
-                    "over examples; or leave `micro_batches` out."
-                )
+        count = tf.distribute.get_strategy().num_replicas_in_sync
+        batch_size = self.feed.batch_size
+        if batch_size % (count * phase.micro_batches):
+            raise ValueError(
+                f"On a TPU, parts of a batch are all of one size. Got: batches "
+                f"of {batch_size}, {count} cores, and `micro_batches="
+                f"{phase.micro_batches}` of phase {phase.name!r}. Expected "
+                f"batches of a multiple of {count * phase.micro_batches}."
+            )
 
     def _check_anchor(self, phase):
         if phase.starting_point_strength and len(self.groups.names) < 2:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import sys
 
 import keras
 import tensorflow as tf
@@ -99,6 +100,13 @@ def _mirrored(devices):
 def _multiworker(members):
     # A process can join a cluster once.
     cluster.check_port(members)
+    # It may take long, and TensorFlow says nothing meanwhile.
+    print(
+        f"Worker {members.index} waits for all of: "
+        f"{', '.join(members.addresses)}.",
+        file=sys.stderr,
+        flush=True,
+    )
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:

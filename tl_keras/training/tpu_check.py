@@ -55,6 +55,7 @@ _REASONS = {
         _HOST,
     ),
 }
+_OF_STRINGS = re.compile("String|Regex|Unicode|Substr|ReduceJoin")
 # XLA leaves assertions out, and with them their messages.
 _MAY_HOLD_STRINGS = ("Assert", "Const", "PlaceholderWithDefault")
 
@@ -175,7 +176,6 @@ def check_tpu(
         layers = {layer.name for layer in graph.layers_within(model)}
         found = {}
         for phase in plan.phases:
-            training.check(phase, None)
             step = training.compiled(phase).training_model
             spec = training.feed.train(phase, 0, 1).element_spec
             found[phase.name] = tuple(_obstacles(step, spec, layers))
@@ -183,17 +183,19 @@ def check_tpu(
 
 
 def _obstacles(model, spec, layers) -> list[Obstacle]:
+    # XLA is asked for with a flat list of what a step takes.
+    flat = tf.nest.flatten(spec)
     step = tf.function(
-        lambda *batch: model.train_step(batch),
+        lambda *batch: model.train_step(tf.nest.pack_sequence_as(spec, batch)),
         autograph=False,
         jit_compile=True,
     )
     try:
-        traced = step.get_concrete_function(*spec)
-    except (TypeError, ValueError, NotImplementedError) as error:
+        traced = step.get_concrete_function(*flat)
+    except (TypeError, ValueError, LookupError, NotImplementedError) as error:
         return [Obstacle("Tracing", "the step", None, _first_line(error))]
     found = _of_graph(traced.graph.as_graph_def(), layers)
-    return found or _of_compiler(step, spec, layers)
+    return found or _of_compiler(step, flat, layers)
 
 
 def _of_graph(definition, layers) -> list[Obstacle]:
@@ -222,6 +224,8 @@ def _of_graph(definition, layers) -> list[Obstacle]:
 def _reason(node) -> str | None:
     if node.op in _REASONS:
         return _REASONS[node.op]
+    if _OF_STRINGS.search(node.op):
+        return _STRINGS
     types = [
         one
         for value in node.attr.values()
@@ -243,10 +247,10 @@ def _called(node) -> list[str]:
     ]
 
 
-def _of_compiler(step, spec, layers) -> list[Obstacle]:
+def _of_compiler(step, flat, layers) -> list[Obstacle]:
     """What XLA refuses to translate, or nothing."""
     try:
-        step.experimental_get_compiler_ir(*spec)(stage="hlo")
+        step.experimental_get_compiler_ir(*flat)(stage="hlo")
     except (ValueError, TypeError, tf.errors.OpError) as error:
         text = str(error)
         unsupported = re.findall(

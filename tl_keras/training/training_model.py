@@ -14,7 +14,7 @@ from tl_keras.training import train_function
 from tl_keras.tuning import anchoring
 
 
-class TrainingModel(keras.Model):
+class TrainingModel(keras_internals.BuiltFromOnePart, keras.Model):
     """The user's model with some layer groups frozen in every respect.
 
     A frozen layer is called in inference mode, so that its BatchNormalization
@@ -328,11 +328,9 @@ class TrainingModel(keras.Model):
         self.test_function.start()
         return self.test_function
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        if iterator is not None and tf.distribute.has_strategy():
-            data_batch = keras_internals.first_part(iterator).batch
-            iterator = None
-        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+    def batch_of(self, part):
+        batch, _ = _unpacked(part)
+        return batch
 
     def _as_declared(self, inputs):
         """Inputs in the forms and dtypes of the network's own inputs."""
