@@ -1,10 +1,20 @@
 """Entries of a `results.json` that has every section, for tests."""
 
+import io
+
 import numpy as np
+from matplotlib import image as matplotlib_image
 
 # A name that would do harm where it is not escaped, and two that are odd.
 NAMES = ("<script>alert(1)</script>", 'a "b" & c', "$x_1$ {{ 7 * 7 }}")
 _SHARES = (0.25, 0.5, 0.75, 1.0)
+
+
+def picture(size: int = 4) -> bytes:
+    """A black PNG."""
+    buffer = io.BytesIO()
+    matplotlib_image.imsave(buffer, np.zeros((size, size, 3)), format="png")
+    return buffer.getvalue()
 
 
 def entries() -> dict:

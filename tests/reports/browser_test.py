@@ -6,7 +6,6 @@ import unittest
 
 import browser_for_tests
 import results_for_tests
-import tensorflow as tf
 from absl.testing import absltest
 
 from tl_keras.reports import findings
@@ -37,7 +36,7 @@ class BrowserTest(absltest.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.folder = pathlib.Path(folder.name)
         (cls.folder / "pictures").mkdir()
-        picture = tf.io.encode_png(tf.zeros([96, 96, 3], tf.uint8)).numpy()
+        picture = results_for_tests.picture(96)
         for name in ("one", "two"):
             (cls.folder / "pictures" / f"{name}.png").write_bytes(picture)
         found = findings.Findings(results_for_tests.entries(), cls.folder)

@@ -8,7 +8,6 @@ import tempfile
 
 import jsonschema
 import results_for_tests
-import tensorflow as tf
 from absl.testing import absltest
 from absl.testing import parameterized
 
@@ -87,9 +86,7 @@ class FullPageTest(parameterized.TestCase):
         ):
             path = cls.folder / f"{name}.png"
             path.parent.mkdir(exist_ok=True)
-            path.write_bytes(
-                tf.io.encode_png(tf.zeros([4, 4, 3], "uint8")).numpy()
-            )
+            path.write_bytes(results_for_tests.picture())
         cls.entries = results_for_tests.entries()
         cls.html = page.render(
             findings.Findings(
@@ -238,8 +235,9 @@ class SmallPageTest(absltest.TestCase):
         entries["test"]["curves"] = {"roc": {}, "precision_recall": {}}
         shown = Page(page.render(findings.Findings(entries)))
         self.assertNotIn("Confusion matrix: labels in rows", shown.text)
-        [matrix] = [i for i in shown.all("img") if "1,320 of" in i["alt"]]
-        self.assertStartsWith(matrix["src"], "data:image/png")
+        matrix = [i for i in shown.all("img") if "1,320 of" in i["alt"]]
+        self.assertEqual([i["class"] for i in matrix], ["light", "dark"])
+        self.assertStartsWith(matrix[0]["src"], "data:image/png")
         self.assertIn("class 119", shown.text)
 
 

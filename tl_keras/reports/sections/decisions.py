@@ -67,6 +67,6 @@ def _table(wanted, target, by_class):
             )
             for name in shown
         ),
-        note="none: no threshold reaches it.",
+        note="" if all(by_class.values()) else "none: no threshold reaches it.",
         folded=len(by_class) > 12,
     )

@@ -38,7 +38,7 @@ def _intro(findings) -> str:
     return (
         f"Second pictures show, by {method}, what spoke for the predicted "
         "class: the warmer, the more. Such a map is a hint, and no proof; "
-        "`tl-keras explain` tests it."
+        "“tl-keras explain” tests it."
     )
 
 

@@ -5,6 +5,7 @@ from tl_keras.reports import drawings
 from tl_keras.reports import figures
 
 _MAX_CURVES = 6
+_TOGETHER = "all together"
 
 
 def of(findings) -> blocks.Section | None:
@@ -46,10 +47,10 @@ def of(findings) -> blocks.Section | None:
 
 def _drawing(findings, curves, *, title, axes, area, diagonal):
     chosen = _hardest(findings, curves, area)
-    names = " and ".join(name for name in chosen if name != "micro")
+    names = " and ".join(name for name in chosen if name != _TOGETHER)
     return figures.drawing(
         lambda figure: drawings.curve_family(figure, chosen, *axes, diagonal),
-        caption=f"{title} of all classes together (micro) and of those that "
+        caption=f"{title} of all classes together and of those that "
         "are hardest to tell.",
         alt=f"{title} for all classes together, and for {names}.",
         size=(4.6, 4.0),
@@ -67,5 +68,7 @@ def _hardest(findings, curves, area):
     # A class without examples has no area.
     known = [name for name, value in areas.items() if value is not None]
     ranked = sorted(known, key=areas.get)[: _MAX_CURVES - 1]
-    together = ["micro"] if "micro" in curves else []
-    return {name: curves[name] for name in [*together, *ranked]}
+    chosen = {name: curves[name] for name in ranked}
+    if "micro" in curves:
+        chosen = {_TOGETHER: curves["micro"], **chosen}
+    return chosen
