@@ -29,7 +29,7 @@ class WeightsAverage:
     Example:
         >>> weight = keras.Variable([1.0])
         >>> average = WeightsAverage([weight], decay=0.5)
-        >>> weight.assign([11.0])
+        >>> _ = weight.assign([11.0])
         >>> average.after_step()
         >>> average.put_in()
         >>> round(float(weight.numpy()[0]), 3)
