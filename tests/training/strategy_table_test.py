@@ -18,15 +18,12 @@ FEATURES = {
     "4 replicas": (
         "batch_smaller_than_replicas",
         "batch_norm",
-        "augmentation",
-        "predict",
     ),
     "2 workers": (
         "messages",
         "batch_smaller_than_replicas",
         "text",
         "steps_per_execution",
-        "accumulation",
         "prefix_cache",
         "resume",
         "export",
