@@ -74,11 +74,13 @@ def read(path: str, refused: dict | None = None) -> examples.Source:
 def _to_examples(pairs, part, kind):
     """Files as examples; a column says in which folder of a class each is."""
     found = files.to_examples(*zip(*pairs, strict=True), kind)
-    within = [path.relative_to(part).parts[1:-1] for path, _ in pairs]
-    if not any(within):
+    start = len(os.path.join(part, ""))
+    # Of part/class/folder/name.
+    names = ["/".join(path[start:].split(os.sep)[1:-1]) for path, _ in pairs]
+    if not any(names):
         return found
-    names = np.array(["/".join(names) for names in within], object)
-    return dataclasses.replace(found, columns={"folder": names})
+    column = np.array(names, object)
+    return dataclasses.replace(found, columns={"folder": column})
 
 
 def _parts(root):
