@@ -6,6 +6,8 @@ from tl_keras.auditing import resizing
 
 _SIZE = 24
 _COARSE = 6
+# Two photographs in white frames are alike at their edges.
+_FRAME = 4
 _CHUNK = 512
 _LARGE_CHUNK = 16_384
 # A first look, at which most candidates that are no copies are dropped.
@@ -30,8 +32,9 @@ def of_pairs(
     """How alike the details of two pictures are.
 
     The correlation of what is left of both when a picture of 6 x 6 pixels is
-    taken off, so that a blue sky alone makes no copy; the largest one over
-    windows of up to an eighth less on either side, and over mirror images.
+    taken off, so that a blue sky alone makes no copy, or of their middles, so
+    that a frame alone makes none; the largest one over windows of up to an
+    eighth less on either side, and over mirror images.
 
     Args:
         pictures: uint8 array `[pictures, 32, 32]`, grey.
@@ -97,9 +100,14 @@ def _compare(first, second, mirrored):
     for turned in turns:
         theirs = [_details(turned, window) for window in _WINDOWS]
         for a, b in zip(mine, theirs, strict=True):
-            best = np.maximum(best, _dot(mine[0], b))
-            best = np.maximum(best, _dot(a, theirs[0]))
+            best = np.maximum(best, _least(mine[0], b))
+            best = np.maximum(best, _least(a, theirs[0]))
     return best
+
+
+def _least(a, b):
+    """How alike two pictures are, or their middles if these are less so."""
+    return np.min([_dot(*parts) for parts in zip(a, b, strict=True)], axis=0)
 
 
 def _details(pictures, window):
@@ -111,7 +119,8 @@ def _details(pictures, window):
         resizing.matrix(bottom - top, _SIZE),
     )
     blur = resizing.matrix(_COARSE, _SIZE) @ resizing.matrix(_SIZE, _COARSE)
-    return _unit(seen - resizing.apply(seen, blur))
+    details = seen - resizing.apply(seen, blur)
+    return _unit(details), _unit(details[:, _FRAME:-_FRAME, _FRAME:-_FRAME])
 
 
 def _unit(pictures):

@@ -53,7 +53,7 @@ class Audit:
 
     @property
     def likely_errors(self) -> tuple[doubts.DoubtfulLabel, ...]:
-        """The doubtful labels that confident learning takes for errors."""
+        """The doubtful labels that are likely to be wrong."""
         return tuple(d for d in self.doubtful_labels if d.likely_error)
 
     def conflicts(self, group) -> bool:
