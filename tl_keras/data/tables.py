@@ -89,7 +89,7 @@ def column(path: str, form: str, columns, name: str) -> dict[str, str]:
         roles = columns.find(table, lines)
         position = columns.position_of(name, table, lines)
         rest = lines[columns.header_lines :]
-        rows = _rows(table, rest, roles, split)
+        rows = _rows(table, rest, roles, {}, split)
         for row, (_, cells) in zip(rows, rest, strict=True):
             found[row.id] = cells[position].strip()
     return found
