@@ -21,7 +21,7 @@ def code_blocks(language):
 
 class ReadmeTest(absltest.TestCase):
     def test_the_python_example_runs(self):
-        example, _, _ = code_blocks("python")
+        example, *_ = code_blocks("python")
         lines = [line for line in example.splitlines() if line.strip()]
         self.assertLessEqual(len(lines), 15)
         before = os.getcwd()
@@ -35,7 +35,7 @@ class ReadmeTest(absltest.TestCase):
         self.assertTrue(pathlib.Path("serving/first/1").is_dir())
 
     def test_the_example_of_modules_runs(self):
-        _, example, _ = code_blocks("python")
+        _, example, *_ = code_blocks("python")
         before = os.getcwd()
         os.chdir(self.create_tempdir().full_path)
         self.addCleanup(os.chdir, before)
@@ -46,7 +46,7 @@ class ReadmeTest(absltest.TestCase):
         self.assertLen(names["model"].trainable_weights, 8)
 
     def test_the_example_of_the_client_runs(self):
-        _, _, example = code_blocks("python")
+        _, _, example, *_ = code_blocks("python")
         before = os.getcwd()
         os.chdir(self.create_tempdir().full_path)
         self.addCleanup(os.chdir, before)
@@ -68,6 +68,12 @@ class ReadmeTest(absltest.TestCase):
         names = {}
         exec(compile(example, "README.md", "exec"), names)
         self.assertEqual(names["answer"]["probabilities"].shape, (2, 2))
+
+    def test_the_example_of_devices_runs(self):
+        *_, example = code_blocks("python")
+        names = {}
+        exec(compile(example, "README.md", "exec"), names)
+        self.assertEqual(names["model"].output_shape, (None, 10))
 
     def test_the_two_commands_are_one_line_each(self):
         for marker in ("first command", "test command"):
