@@ -15,6 +15,7 @@ import unittest
 import encoders_for_tests
 import modules_for_tests
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -120,13 +121,26 @@ MODULES = {
     ),
 }
 
+# As `mobilenet_v2` and `yamnet`.
+LIKE_OTHERS = ("mobilenet_v1", "basic_pitch")
+
 
 @unittest.skipUnless(
     HUB.is_dir(), f"no real modules and data in {HUB} (TL_KERAS_DATA)"
 )
 class RealModulesTest(parameterized.TestCase):
-    @parameterized.named_parameters((name, name) for name in MODULES)
+    @parameterized.named_parameters(
+        (name, name) for name in MODULES if name not in LIKE_OTHERS
+    )
     def test_the_whole_way(self, name):
+        self._check(name)
+
+    @parameterized.named_parameters((name, name) for name in LIKE_OTHERS)
+    @pytest.mark.slow
+    def test_the_whole_way_of_others(self, name):
+        self._check(name)
+
+    def _check(self, name):
         make, dataset, overrides, trains = MODULES[name]
         folder = pathlib.Path(self.enter_context(tempfile.TemporaryDirectory()))
         modules = folder / "modules"

@@ -4,6 +4,7 @@ import os
 
 import keras
 import numpy as np
+import pytest
 from absl.testing import absltest
 from absl.testing import parameterized
 
@@ -84,19 +85,22 @@ ENCODERS = (
     ("tiny", tiny),
     ("from_model", own_model),
     ("convnext", application("ConvNeXtTiny", 32)),
-    ("densenet", application("DenseNet121", 32)),
     ("efficientnet", application("EfficientNetB0", 32)),
-    ("efficientnet_v2", application("EfficientNetV2B0", 32)),
-    ("inception_resnet_v2", application("InceptionResNetV2", 75)),
-    ("inception_v3", application("InceptionV3", 75)),
     ("mobilenet", application("MobileNet", 32, alpha=0.25)),
     ("mobilenet_v2", application("MobileNetV2", 32, alpha=0.35)),
     ("mobilenet_v3", application("MobileNetV3Small", 32)),
-    ("nasnet", application("NASNetMobile", 32)),
     ("resnet", application("ResNet50", 32)),
     ("resnet_v2", application("ResNet50V2", 32)),
     ("vgg", application("VGG16", 32)),
     ("xception", application("Xception", 71)),
+)
+# Those with many layers take ten seconds each.
+DEEP_ENCODERS = (
+    ("densenet", application("DenseNet121", 32)),
+    ("efficientnet_v2", application("EfficientNetV2B0", 32)),
+    ("inception_resnet_v2", application("InceptionResNetV2", 75)),
+    ("inception_v3", application("InceptionV3", 75)),
+    ("nasnet", application("NASNetMobile", 32)),
 )
 
 
@@ -105,6 +109,14 @@ class EncoderContractTest(parameterized.TestCase):
     # make.
     @parameterized.named_parameters(*ENCODERS)
     def test_keeps_the_contract(self, make):
+        self._check(make)
+
+    @parameterized.named_parameters(*DEEP_ENCODERS)
+    @pytest.mark.slow
+    def test_keeps_the_contract_though_deep(self, make):
+        self._check(make)
+
+    def _check(self, make):
         encoder, reference = make()
         pixels = some_pixels(encoder)
         features = encoder.model(pixels).numpy()

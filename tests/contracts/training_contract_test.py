@@ -26,7 +26,6 @@ APPLICATIONS = (
     ("MobileNet", 32, {"alpha": 0.25}),
     ("MobileNetV2", 32, {"alpha": 0.35}),
     ("MobileNetV3Small", 32, {"alpha": 0.75}),
-    ("ResNet50", 32, {}),
     ("VGG16", 32, {}),
     ("tiny", 16, {}),
 )
@@ -39,6 +38,7 @@ LARGE_APPLICATIONS = (
     ("InceptionResNetV2", 75, {}),
     ("InceptionV3", 75, {}),
     ("NASNetMobile", 32, {}),
+    ("ResNet50", 32, {}),
     ("ResNet50V2", 32, {}),
     ("Xception", 71, {}),
 )

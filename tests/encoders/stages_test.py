@@ -3,6 +3,7 @@
 import functools
 
 import keras
+import pytest
 from absl.testing import absltest
 from absl.testing import parameterized
 
@@ -35,6 +36,7 @@ def _groups(name):
 
 
 class StagesTest(parameterized.TestCase):
+    @pytest.mark.slow
     def test_partition_the_weights_of_every_application(self):
         for name in applications.names():
             if name not in _LARGEST:

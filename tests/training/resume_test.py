@@ -12,6 +12,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -145,12 +146,8 @@ class GoesOnTest(Base):
 
     @parameterized.named_parameters(
         ("adamw", {"optimizer": "adamw", "warmup_epochs": 1}),
-        ("momentum", {"optimizer": "sgd"}),
         ("averages", {"optimizer_options": {"use_ema": True}}),
-        ("lora", {"lora_rank": 1, "learning_rate": 0.05}),
-        ("the_pull_to_the_start", {"starting_point_strength": 0.5}),
         ("pruning", {"pruning": {"sparsity": 0.5, "every_steps": 2}}),
-        ("a_frozen_body", {"train": "head"}),
         (
             "averages_in_parts",
             {"weights_average": 0.9, "micro_batches": 3, "lora_rank": 1},
@@ -158,6 +155,20 @@ class GoesOnTest(Base):
         ("a_number_of_steps", {"steps": 2 * STEPS - 3}),
     )
     def test_at_each_step_with(self, fields):
+        self._compare_at_each_step(fields)
+
+    # They are among the phases of `test_through_several_phases`, too.
+    @parameterized.named_parameters(
+        ("momentum", {"optimizer": "sgd"}),
+        ("lora", {"lora_rank": 1, "learning_rate": 0.05}),
+        ("the_pull_to_the_start", {"starting_point_strength": 0.5}),
+        ("a_frozen_body", {"train": "head"}),
+    )
+    @pytest.mark.slow
+    def test_at_each_step_also_with(self, fields):
+        self._compare_at_each_step(fields)
+
+    def _compare_at_each_step(self, fields):
         options = {}
         if "optimizer_options" in fields:
             # Averages over steps go with no best epoch.

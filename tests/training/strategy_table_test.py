@@ -1,7 +1,7 @@
 """Losses and weights under several strategies are those of one device.
 
 This is a small part of the table that `benchmarks/strategies_table.py` makes:
-what other tests do not show on replicas, and most of it on two workers.
+what other tests do not show of two workers.
 """
 
 import pathlib
@@ -15,18 +15,11 @@ from absl.testing import parameterized
 # Adding up in another order rounds otherwise.
 ROUNDING = 1e-6
 FEATURES = {
-    "4 replicas": (
-        "batch_smaller_than_replicas",
-        "batch_norm",
-    ),
     "2 workers": (
         "messages",
         "batch_smaller_than_replicas",
         "text",
-        "steps_per_execution",
         "prefix_cache",
-        "resume",
-        "export",
     ),
 }
 CELLS = [
