@@ -275,7 +275,7 @@ class PhaseTraining:
             if training_model.steps_per_execution > 1 or record.first_step:
                 # Keras counts as if no call were cut short at the end of an
                 # epoch, and none skipped, and would take the data for used up.
-                batches = batches.repeat()
+                batches = _without_end(batches)
         for metric in self.metrics:
             # Keras does not, before the first step of another model.
             if isinstance(metric, keras.metrics.Metric):
@@ -575,6 +575,14 @@ def _validation(feed, training_model) -> dict:
         "validation_data": replicas.distributed(feed.validation),
         "validation_steps": feed.validation_steps,
     }
+
+
+def _without_end(batches):
+    options = tf.data.Options()
+    # What tunes a dataset that is not used up goes on when it is let go of, for
+    # five seconds to fifteen.
+    options.autotune.enabled = False
+    return batches.repeat().with_options(options)
 
 
 def _rest_key(rest):
