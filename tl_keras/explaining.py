@@ -110,12 +110,7 @@ class _Run:
 
     @functools.cached_property
     def data(self) -> data_.Data:
-        return runs.prepare_data(
-            runs.read_data(self.config.data),
-            self.config.data,
-            self.config.seed,
-            **runs.choices_for(self.card.input_spec),
-        )
+        return runs.data_for(self.config, self.card.input_spec)
 
 
 def _open(workdir, data_dir, trust_modules) -> _Run:

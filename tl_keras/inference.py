@@ -156,11 +156,8 @@ def read_labelled(
     data_config = _data_config(
         config.data, dataset, data_dir, text_column, label_column
     )
-    data = runs.prepare_data(
-        runs.read_data(data_config),
-        data_config,
-        config.seed,
-        **runs.choices_for(card.input_spec),
+    data = runs.data_for(
+        dataclasses.replace(config, data=data_config), card.input_spec
     )
     if tuple(data.class_names) != card.class_names:
         raise ValueError(

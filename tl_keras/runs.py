@@ -237,11 +237,8 @@ def check_tpu(config) -> tpu_check.TpuCheck:
     """
     checks.instance(config, configs.RunConfig, name="config")
     with strategies.strategy("none"):
-        loading.find(config.encoder.name)
-        encoder, data = encoder_and_data(config, read_data(config.data))
-        model = _model(config, encoder, data.num_classes)
         return tpu_check.check_tpu(
-            model, data, _plan(config), class_weight=config.class_weight
+            *prepared(config), class_weight=config.class_weight
         )
 
 
@@ -347,6 +344,7 @@ def prepared(config, *, change=None):
     Returns:
         The untrained model, the `Data` and the `Plan`.
     """
+    loading.find(config.encoder.name)  # Told before data are read.
     source = read_data(config.data)
     encoder, data = encoder_and_data(config, source, change)
     return _model(config, encoder, data.num_classes), data, _plan(config)
@@ -395,6 +393,20 @@ def prepare_data(source, config: configs.DataConfig, seed: int, **choices):
 
 def _excluded(config) -> tuple[str, ...]:
     return () if config.exclude is None else exclusion.read(config.exclude)
+
+
+def data_for(config, spec):
+    """The data of a config as a trained model takes them.
+
+    Args:
+        config: A `RunConfig`.
+        spec: The model's `input_spec`.
+
+    Returns:
+        `Data`, split as in a run with this config.
+    """
+    source = read_data(config.data)
+    return prepare_data(source, config.data, config.seed, **choices_for(spec))
 
 
 def choices_for(spec) -> dict:

@@ -19,6 +19,7 @@ LAYERS = (
         "keras_internals",
         "lazy",
         "network",
+        "whole_files",
     ),
     ("registry", "graph", "input_specs", "resampling"),
     ("cards", "cuts"),

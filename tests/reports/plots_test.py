@@ -13,6 +13,7 @@ from absl.testing import parameterized
 from matplotlib import image as matplotlib_image
 
 from tl_keras.reports import plots
+from tl_keras.reports import png_files
 
 
 def _rows(*phases, **metrics):
@@ -34,7 +35,7 @@ class PlotsTest(parameterized.TestCase):
 
     def _panels(self, draw, *arguments):
         """The panels of a picture before it becomes pixels."""
-        with mock.patch.object(plots, "_save") as save:
+        with mock.patch.object(png_files, "save") as save:
             draw(*arguments, self.path)
         return save.call_args.args[0].axes
 

@@ -3,9 +3,9 @@
 import collections
 import dataclasses
 import json
-import os
 import pathlib
 
+from tl_keras import whole_files
 from tl_keras.auditing import balance as balances
 from tl_keras.auditing import collection as collections_
 from tl_keras.auditing import doubtful_labels as doubts
@@ -199,13 +199,10 @@ def write(audit: Audit, path) -> pathlib.Path:
         audit: An `Audit`.
         path: File name, in a folder that exists.
     """
-    path = pathlib.Path(path)
     text = json.dumps(audit.as_dict(), indent=1, ensure_ascii=False)
-    # Beside it and renamed: a kill leaves a whole one or none.
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text + "\n", encoding="utf-8")
-    os.replace(beside, path)
-    return path
+    with whole_files.replacing(path) as beside:
+        beside.write_text(text + "\n", encoding="utf-8")
+    return pathlib.Path(path)
 
 
 def _missing(missing) -> str:

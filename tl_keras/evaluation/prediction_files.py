@@ -1,11 +1,12 @@
 """Predictions of a test part, kept in a file to be compared later."""
 
 import dataclasses
-import os
 import pathlib
 import zipfile
 
 import numpy as np
+
+from tl_keras import whole_files
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,24 +40,17 @@ def write(predictions: Predictions, path) -> pathlib.Path:
     Returns:
         The path.
     """
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(beside, "wb") as file:
-            np.savez_compressed(
-                file,
-                # Texts of NumPy, which need no pickle to be read.
-                ids=np.asarray(predictions.ids, str),
-                labels=predictions.labels,
-                probabilities=np.asarray(predictions.probabilities, np.float32),
-                digests=predictions.digests,
-                class_names=np.asarray(predictions.class_names, str),
-            )
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
+    with whole_files.replacing(path) as beside, open(beside, "wb") as file:
+        np.savez_compressed(
+            file,
+            # Texts of NumPy, which need no pickle to be read.
+            ids=np.asarray(predictions.ids, str),
+            labels=predictions.labels,
+            probabilities=np.asarray(predictions.probabilities, np.float32),
+            digests=predictions.digests,
+            class_names=np.asarray(predictions.class_names, str),
+        )
+    return pathlib.Path(path)
 
 
 def read(path) -> Predictions:

@@ -1,12 +1,13 @@
 """`audit.html`: one file that shows what an audit found, with pictures."""
 
-import base64
 import dataclasses
-import importlib.resources
 import io
 import pathlib
 
 import numpy as np
+
+from tl_keras import whole_files
+from tl_keras.reports import html_parts
 
 # Most groups of copies, and most doubtful labels, that are shown.
 _SHOWN = 60
@@ -43,9 +44,9 @@ def write(audit, path) -> pathlib.Path:
         audit: An `Audit`.
         path: File name, in a folder that exists.
     """
-    path = pathlib.Path(path)
-    path.write_text(render(audit), encoding="utf-8")
-    return path
+    with whole_files.replacing(path) as beside:
+        beside.write_text(render(audit), encoding="utf-8")
+    return pathlib.Path(path)
 
 
 def render(audit) -> str:
@@ -57,16 +58,8 @@ def render(audit) -> str:
     Args:
         audit: An `Audit`.
     """
-    import jinja2
-
     from tl_keras.auditing import results
 
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     groups = _chosen(audit)
     doubts = (audit.likely_errors or audit.doubtful_labels)[:_SHOWN]
     cards = _cards(
@@ -75,7 +68,8 @@ def render(audit) -> str:
         + [doubt.index for doubt in doubts],
     )
     names = audit.collection.data.class_names
-    return environment.from_string(_template()).render(
+    page = html_parts.environment().get_template("audit.html.jinja")
+    return page.render(
         title=f"Audit of {audit.collection.data.name}",
         counts=results.counts(audit),
         balance=audit.balance,
@@ -143,7 +137,7 @@ def _picture(image, spec):
     shown.thumbnail((_SIDE_PX, _SIDE_PX))
     file = io.BytesIO()
     shown.save(file, "PNG", optimize=True)
-    return {"picture": _address("image/png", file.getvalue())}
+    return {"picture": html_parts.address_of(file.getvalue(), "image/png")}
 
 
 def _text(text, spec):
@@ -160,13 +154,4 @@ def _sound(clip, spec):
         writer.setsampwidth(2)
         writer.setframerate(spec.sample_rate)
         writer.writeframes(samples.tobytes())
-    return {"sound": _address("audio/wav", file.getvalue())}
-
-
-def _address(kind, content) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _template() -> str:
-    folder = importlib.resources.files("tl_keras.reports") / "templates"
-    return (folder / "audit.html.jinja").read_text(encoding="utf-8")
+    return {"sound": html_parts.address_of(file.getvalue(), "audio/wav")}

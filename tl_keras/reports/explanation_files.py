@@ -1,9 +1,10 @@
 """What explanations leave to read: explanations.json, pictures, a table."""
 
 import json
-import os
 import pathlib
 import re
+
+from tl_keras import whole_files
 
 SCHEMA_VERSION = 1
 _LONGEST_NAME = 60
@@ -20,16 +21,10 @@ def write(found: dict, path) -> pathlib.Path:
     Returns:
         The path.
     """
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole_files.replacing(path) as beside:
         beside.write_text(text + "\n", encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
+    return pathlib.Path(path)
 
 
 def table(found: dict) -> str:

@@ -1,6 +1,5 @@
 """Drawings as addresses within a page, in its light and its dark colours."""
 
-import base64
 import io
 import re
 
@@ -12,6 +11,7 @@ from matplotlib import image as matplotlib_image
 from matplotlib.backends import backend_svg
 
 from tl_keras.reports import blocks
+from tl_keras.reports import html_parts
 from tl_keras.reports import palette
 
 _PIXELS_PER_INCH = 80
@@ -107,16 +107,6 @@ def pixels(strengths, *, caption: str, alt: str) -> blocks.Figure:
     )
 
 
-def address_of(content: bytes, kind: str) -> str:
-    """A file's content as a `data:` URI.
-
-    Example:
-        >>> address_of(b"GIF", "image/gif")
-        'data:image/gif;base64,R0lG'
-    """
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
 def _raster(strengths, color_of) -> str:
     mapped = colors.LinearSegmentedColormap.from_list(
         "strength", [color_of("ground"), color_of("first")]
@@ -125,7 +115,7 @@ def _raster(strengths, color_of) -> str:
     matplotlib_image.imsave(
         buffer, strengths, cmap=mapped, vmin=0, vmax=1, format="png"
     )
-    return address_of(buffer.getvalue(), "image/png")
+    return html_parts.address_of(buffer.getvalue(), "image/png")
 
 
 def _tidied(text: str) -> str:
@@ -142,4 +132,4 @@ def _shortened(tag) -> str:
 
 
 def _address(text: str) -> str:
-    return address_of(text.encode("utf-8"), "image/svg+xml")
+    return html_parts.address_of(text.encode("utf-8"), "image/svg+xml")

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from tl_keras.reports import figures
+from tl_keras.reports import html_parts
 
 _KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
 
@@ -54,4 +54,4 @@ class Findings:
             return None
         if not path.is_relative_to(folder):
             return None
-        return figures.address_of(path.read_bytes(), _KINDS[path.suffix])
+        return html_parts.address_of(path.read_bytes(), _KINDS[path.suffix])

@@ -4,10 +4,9 @@ import pathlib
 
 import matplotlib
 import numpy as np
-from matplotlib import figure as matplotlib_figure
-from matplotlib.backends import backend_agg
 
-_DPI = 110
+from tl_keras.reports import png_files
+
 _STRONGEST = 0.75
 _MAX_WORDS = 40
 _FOR, _AGAINST = "#b2182b", "#2166ac"
@@ -68,7 +67,7 @@ def image_explanation(image, explanation, title: str, path) -> pathlib.Path:
         The path.
     """
     checked = explanation.checks is not None
-    figure = _figure(10.5 if checked else 6.2, 3.4)
+    figure = png_files.figure(10.5 if checked else 6.2, 3.4)
     panels = figure.subplots(1, 3 if checked else 2)
     shown = np.clip(np.asarray(image)[..., :3], 0, 255).astype(np.uint8)
     if shown.shape[-1] == 1:
@@ -83,7 +82,7 @@ def image_explanation(image, explanation, title: str, path) -> pathlib.Path:
     if checked:
         _draw_checks(panels[2], explanation.checks)
     figure.suptitle(title, fontsize=10, parse_math=False)
-    return _save(figure, path)
+    return png_files.save(figure, path)
 
 
 def text_explanation(explanation, title: str, path) -> pathlib.Path:
@@ -104,7 +103,7 @@ def text_explanation(explanation, title: str, path) -> pathlib.Path:
     tokens = [tokens[i] for i in sorted(strongest[:_MAX_WORDS])]
     checked = explanation.checks is not None
     height = max(3.4, 0.6 + 0.2 * len(tokens))
-    figure = _figure(8.5 if checked else 5.0, height)
+    figure = png_files.figure(8.5 if checked else 5.0, height)
     panels = figure.subplots(1, 2 if checked else 1, squeeze=False)[0]
     values = [value for _, value in tokens]
     places = range(len(tokens))
@@ -119,7 +118,7 @@ def text_explanation(explanation, title: str, path) -> pathlib.Path:
     if checked:
         _draw_checks(panels[1], explanation.checks)
     figure.suptitle(title, fontsize=10, parse_math=False)
-    return _save(figure, path)
+    return png_files.save(figure, path)
 
 
 def _draw_checks(panel, checks):
@@ -145,19 +144,3 @@ def _draw_checks(panel, checks):
         fontsize=9,
     )
     panel.legend(frameon=False, fontsize=7)
-
-
-def _figure(width: float, height: float):
-    """A figure that no state of `pyplot` knows, so it needs no closing."""
-    figure = matplotlib_figure.Figure(
-        figsize=(width, height), dpi=_DPI, layout="constrained"
-    )
-    backend_agg.FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(figure, path) -> pathlib.Path:
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png")
-    return path

@@ -2,14 +2,13 @@
 
 import base64
 import hashlib
-import importlib.resources
 import itertools
-import os
 import pathlib
 
-import jinja2
 import markupsafe
 
+from tl_keras import whole_files
+from tl_keras.reports import html_parts
 from tl_keras.reports import palette
 from tl_keras.reports.sections import audit
 from tl_keras.reports.sections import calibration
@@ -65,15 +64,9 @@ def write(findings, path) -> pathlib.Path:
     Returns:
         The path.
     """
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole_files.replacing(path) as beside:
         beside.write_text(render(findings), encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
+    return pathlib.Path(path)
 
 
 def render(findings) -> str:
@@ -86,16 +79,10 @@ def render(findings) -> str:
     Args:
         findings: `Findings` of the run.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_template),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_parts.environment()
     environment.filters["runs"] = _runs
-    style = _colors() + _template("report.css")
-    script = _template("report.js")
+    style = _colors() + html_parts.template("report.css")
+    script = html_parts.template("report.js")
     sections = [section.of(findings) for section in SECTIONS]
     entries = findings.entries
     return environment.get_template("report.html.jinja").render(
@@ -107,11 +94,6 @@ def render(findings) -> str:
         script=markupsafe.Markup(script),
         script_hash=_digest(script),
     )
-
-
-def _template(name: str) -> str:
-    folder = importlib.resources.files("tl_keras.reports") / "templates"
-    return (folder / name).read_text(encoding="utf-8")
 
 
 def _colors() -> str:

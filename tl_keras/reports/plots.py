@@ -4,11 +4,10 @@ import pathlib
 
 import numpy as np
 from matplotlib import colors
-from matplotlib import figure as matplotlib_figure
 from matplotlib import ticker
-from matplotlib.backends import backend_agg
 
 from tl_keras.reports import phase_spans
+from tl_keras.reports import png_files
 
 _TRAINING_COLOR = "#1f77b4"
 _VALIDATION_COLOR = "#d95f02"
@@ -20,7 +19,6 @@ _MAX_NAME_LENGTH = 24
 _MAX_CLASSES_WITH_COUNTS = 30
 # A picture wider than this is hard to open.
 _MAX_SIDE_INCHES = 64.0
-_DPI = 110
 _CORRUPTIONS_A_ROW = 6
 
 
@@ -56,12 +54,12 @@ def curves(history, path) -> pathlib.Path:
     history = list(history)
     _check_history(history)
     metrics = ["loss", *_second_metric(history)]
-    figure = _figure(5.5 * len(metrics), 4.0)
+    figure = png_files.figure(5.5 * len(metrics), 4.0)
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
     for panel, metric in zip(panels, metrics, strict=True):
         _shade_phases(panel, history)
         _draw_metric(panel, history, metric)
-    return _save(figure, path)
+    return png_files.save(figure, path)
 
 
 def confusion(matrix, class_names, path) -> pathlib.Path:
@@ -95,7 +93,7 @@ def confusion(matrix, class_names, path) -> pathlib.Path:
     cell = _cell_inches(len(names))
     margin = 1.2 + 0.08 * max(len(name) for name in names)
     side = cell * len(names) + margin
-    figure = _figure(side + 1.0, side)
+    figure = png_files.figure(side + 1.0, side)
     panel = figure.subplots()
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     # The root of the share, so that a confusion of one percent is seen.
@@ -114,7 +112,7 @@ def confusion(matrix, class_names, path) -> pathlib.Path:
     if len(names) <= _MAX_CLASSES_WITH_COUNTS:
         _write_counts(panel, matrix, shares)
     panel.set_title(f"{int(matrix.sum()):,} examples")
-    return _save(figure, path)
+    return png_files.save(figure, path)
 
 
 def reliability(bins, path) -> pathlib.Path:
@@ -138,7 +136,7 @@ def reliability(bins, path) -> pathlib.Path:
         >>> plots.reliability(bins, path).name
         'reliability.png'
     """
-    figure = _figure(4.6, 5.2)
+    figure = png_files.figure(4.6, 5.2)
     upper, lower = figure.subplots(
         2, 1, sharex=True, height_ratios=(3, 1), squeeze=True
     )
@@ -171,7 +169,7 @@ def reliability(bins, path) -> pathlib.Path:
     lower.set_ylabel("examples")
     lower.set_xlabel("confidence")
     lower.set_xlim(0, 1)
-    return _save(figure, path)
+    return png_files.save(figure, path)
 
 
 def spread(trials, path) -> pathlib.Path:
@@ -185,7 +183,7 @@ def spread(trials, path) -> pathlib.Path:
         The path.
     """
     names = ("accuracy", "macro_f1", "log_loss")
-    figure = _figure(3.2 * len(names), 3.6)
+    figure = png_files.figure(3.2 * len(names), 3.6)
     panels = figure.subplots(1, len(names))
     divisions = list(
         dict.fromkeys((one["repeat"], one["fold"]) for one in trials.trials)
@@ -214,7 +212,7 @@ def spread(trials, path) -> pathlib.Path:
         panel.set_xlabel(
             {"folds": "fold", "splits": "split"}.get(trials.kind, "all seeds")
         )
-    return _save(figure, path)
+    return png_files.save(figure, path)
 
 
 def corruptions(accuracy, clean_accuracy: float, path) -> pathlib.Path:
@@ -244,7 +242,7 @@ def corruptions(accuracy, clean_accuracy: float, path) -> pathlib.Path:
         raise ValueError("`accuracy` is empty. Expected a corruption at least.")
     columns = min(_CORRUPTIONS_A_ROW, len(accuracy))
     rows = -(-len(accuracy) // columns)
-    figure = _figure(1.7 * columns + 0.6, 1.6 * rows + 0.4)
+    figure = png_files.figure(1.7 * columns + 0.6, 1.6 * rows + 0.4)
     panels = figure.subplots(
         rows, columns, sharex=True, sharey=True, squeeze=False
     )
@@ -269,23 +267,7 @@ def corruptions(accuracy, clean_accuracy: float, path) -> pathlib.Path:
         panel.set_axis_off()
     figure.supxlabel("severity, 0 is none; dotted: mean of all", fontsize=9)
     figure.supylabel("accuracy", fontsize=9)
-    return _save(figure, path)
-
-
-def _figure(width: float, height: float):
-    """A figure that no state of `pyplot` knows, so it needs no closing."""
-    figure = matplotlib_figure.Figure(
-        figsize=(width, height), dpi=_DPI, layout="constrained"
-    )
-    backend_agg.FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(figure, path) -> pathlib.Path:
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png")
-    return path
+    return png_files.save(figure, path)
 
 
 def _check_history(history):

@@ -4,13 +4,13 @@ import dataclasses
 import importlib.resources
 import json
 import math
-import os
 import pathlib
 import platform
 
 import numpy as np
 
 from tl_keras import checks
+from tl_keras import whole_files
 
 SCHEMA_VERSION = 1
 
@@ -244,15 +244,9 @@ def write(results: Results, path) -> pathlib.Path:
         results, Results, name="results", hint="`results.collect` makes one."
     )
     text = _json(_plain(as_dict(results))) + "\n"
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole_files.replacing(path) as beside:
         beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
+    return pathlib.Path(path)
 
 
 def as_dict(results: Results) -> dict:

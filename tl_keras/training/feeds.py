@@ -14,6 +14,15 @@ from tl_keras.training import losses
 from tl_keras.training import training_model
 
 
+def without_end(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """The same batches again and again."""
+    options = tf.data.Options()
+    # What tunes a dataset that is not used up goes on when it is let go of, for
+    # five seconds to fifteen.
+    options.autotune.enabled = False
+    return batches.repeat().with_options(options)
+
+
 @dataclasses.dataclass(frozen=True)
 class DataFeed:
     """Batches of a `tl_keras.data.Data` value.

@@ -12,6 +12,7 @@ from tl_keras import graph
 from tl_keras.training import batch_norm
 from tl_keras.training import best_weights
 from tl_keras.training import compiled as compiled_models
+from tl_keras.training import feeds
 from tl_keras.training import guards
 from tl_keras.training import log
 from tl_keras.training import optimizers
@@ -275,7 +276,7 @@ class PhaseTraining:
             if training_model.steps_per_execution > 1 or record.first_step:
                 # Keras counts as if no call were cut short at the end of an
                 # epoch, and none skipped, and would take the data for used up.
-                batches = _without_end(batches)
+                batches = feeds.without_end(batches)
         for metric in self.metrics:
             # Keras does not, before the first step of another model.
             if isinstance(metric, keras.metrics.Metric):
@@ -434,7 +435,7 @@ class PhaseTraining:
             return replicas.distributed(
                 lambda parts: feed.train(phase, epoch, 1, parts=parts)
             )
-        return feed.train(phase, epoch, 1).repeat()
+        return feeds.without_end(feed.train(phase, epoch, 1))
 
     def _training_model(self, phase, trained, rest, average) -> TrainingModel:
         anchored = {}
@@ -575,14 +576,6 @@ def _validation(feed, training_model) -> dict:
         "validation_data": replicas.distributed(feed.validation),
         "validation_steps": feed.validation_steps,
     }
-
-
-def _without_end(batches):
-    options = tf.data.Options()
-    # What tunes a dataset that is not used up goes on when it is let go of, for
-    # five seconds to fifteen.
-    options.autotune.enabled = False
-    return batches.repeat().with_options(options)
 
 
 def _rest_key(rest):

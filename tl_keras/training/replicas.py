@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tl_keras.data import parts
+from tl_keras.training import feeds
 from tl_keras.training import workers
 
 
@@ -24,7 +25,7 @@ def distributed(make):
         total = context.num_replicas_in_sync
         here = total // context.num_input_pipelines
         first = context.input_pipeline_id * here
-        return make(parts.Parts(first, here, total)).repeat()
+        return feeds.without_end(make(parts.Parts(first, here, total)))
 
     return tf.distribute.get_strategy().distribute_datasets_from_function(
         dataset
