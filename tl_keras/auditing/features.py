@@ -1,17 +1,12 @@
 """What an encoder gives for each example, from the prefix cache's stores."""
 
-import dataclasses
-
 import keras
 import numpy as np
 
 from tl_keras import cards
-from tl_keras import graph
 from tl_keras import heads
 from tl_keras import models
-from tl_keras.training import feeds
-from tl_keras.training import prefix_cache as prefix_caches
-from tl_keras.training import timed_choices
+from tl_keras.training import frozen_results
 from tl_keras.tuning import groups
 from tl_keras.tuning import phases
 
@@ -97,25 +92,19 @@ def _readers(collection, encoder, settings, say) -> list:
     head = heads.Classifier(num_classes=data.num_classes)
     model = models.build(encoder, head)
     resolved = groups.resolve(model, cards.of(model).groups)
-    whole = graph.flat(model)
     phase = phases.Phase(name="audit", train="head", epochs=1)
-    settings = dataclasses.replace(settings, mode="always")
     readers = []
     for split, part in data.splits.items():
-        feed = feeds.DataFeed(dataclasses.replace(data, splits={"train": part}))
-        prefixes = prefix_caches.Prefixes(
+        reader, _, _ = frozen_results.of(
             model,
-            whole,
             resolved,
-            feed,
+            data,
+            part,
+            phase,
             settings,
-            [phase],
-            timed_choices.TimedChoices(None),
             say=lambda text, split=split: say(f"{split}: {text}"),
         )
-        prefixes.check(phase)
-        kept, _, _ = prefixes.apply(phase)
-        readers.append(kept.data.splits["train"].inputs)
+        readers.append(reader)
     return readers
 
 

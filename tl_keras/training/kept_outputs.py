@@ -9,9 +9,7 @@ import tensorflow as tf
 from tl_keras import cards
 from tl_keras import graph
 from tl_keras.data.augmentation import Augmentation
-from tl_keras.training import feeds
-from tl_keras.training import prefix_cache
-from tl_keras.training import timed_choices
+from tl_keras.training import frozen_results
 from tl_keras.training import training_model
 from tl_keras.tuning import groups as layer_groups
 
@@ -34,7 +32,6 @@ class KeptOutputs:
 
     def __init__(self, model, plan, data, settings):
         self._model = model
-        self._whole = graph.flat(model)
         self._groups = layer_groups.resolve(model, cards.of(model).groups)
         self._plan = plan
         self._phase = _widest(plan, self._groups.names)
@@ -53,25 +50,19 @@ class KeptOutputs:
         """
         if self._phase is None or self._settings.mode == "never":
             return KeptPart(examples.inputs, None), 0.0
-        splits = {"train": examples}
-        feed = feeds.DataFeed(dataclasses.replace(self._data, splits=splits))
-        prefixes = prefix_cache.Prefixes(
-            self._model,
-            self._whole,
-            self._groups,
-            feed,
-            dataclasses.replace(self._settings, mode="always"),
-            (self._phase,),
-            timed_choices.TimedChoices(None),
-            say=lambda *_, **__: None,
-        )
         try:
-            prefixes.check(self._phase)
-            kept, rest, report = prefixes.apply(self._phase)
+            reader, rest, report = frozen_results.of(
+                self._model,
+                self._groups,
+                self._data,
+                examples,
+                self._phase,
+                self._settings,
+                say=lambda *_, **__: None,
+            )
         except (ValueError, OSError):
             # It reads images or strings, or there is no room for it.
             return KeptPart(examples.inputs, None), 0.0
-        reader = kept.data.splits["train"].inputs
         return KeptPart(reader, rest), report.seconds
 
     def head(self, part):
