@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.data import prefetching
+
 _BATCH = 256
 
 
@@ -62,8 +64,8 @@ class Collection:
                 tf.data.Dataset.range(len(examples))
                 .batch(_BATCH)
                 .map(examples.inputs.read, tf.data.AUTOTUNE, deterministic=True)
-                .prefetch(2)
             )
+            batches = prefetching.prefetched(batches)
             for batch in batches.as_numpy_iterator():
                 yield start, batch
                 start += len(batch)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tl_keras.data import features
 from tl_keras.data import parts as parts_
+from tl_keras.data import prefetching
 from tl_keras.data import randomness
 from tl_keras.data import transforms
 
@@ -175,4 +176,4 @@ def _finish(batches, count):
         tf.data.experimental.AutoShardPolicy.DATA
     )
     batches = batches.apply(tf.data.experimental.assert_cardinality(count))
-    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+    return prefetching.prefetched(batches).with_options(options)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tl_keras.data import prefetching
+
 _DECODE_BATCH = 64
 
 
@@ -193,10 +195,9 @@ def read_all(reader: OnTheFly) -> np.ndarray:
         tf.data.Dataset.range(count)
         .batch(_DECODE_BATCH)
         .map(reader.try_to_read, tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(2)
     )
     start = 0
-    for batch, failed in batches:
+    for batch, failed in prefetching.prefetched(batches):
         if failed >= 0:
             index = start + int(failed)
             raise ShapesDiffer(

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras import checks
+from tl_keras.data import prefetching
 from tl_keras.evaluation import corruptions
 from tl_keras.evaluation import predictions
 
@@ -175,12 +176,12 @@ def _batches(images, labels, indices, kinds, batch_size, seed):
             tf.ensure_shape(label, labels.shape[1:]),
         )
 
-    return (
+    batches = (
         tf.data.Dataset.range(len(kinds) * len(images))
         .map(read, num_parallel_calls=2, deterministic=True)
         .batch(batch_size)
-        .prefetch(2)
     )
+    return prefetching.prefetched(batches)
 
 
 def _summary(names, clean, right, seed) -> Robustness:

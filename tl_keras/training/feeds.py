@@ -8,19 +8,11 @@ import tensorflow as tf
 from tl_keras import checks
 from tl_keras import graph
 from tl_keras.data import parts as parts_
+from tl_keras.data import prefetching
 from tl_keras.data import targets
 from tl_keras.data.augmentation import Augmentation
 from tl_keras.training import losses
 from tl_keras.training import training_model
-
-
-def without_end(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """The same batches again and again."""
-    options = tf.data.Options()
-    # What tunes a dataset that is not used up goes on when it is let go of, for
-    # five seconds to fifteen.
-    options.autotune.enabled = False
-    return batches.repeat().with_options(options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +109,7 @@ class DatasetFeed:
         dataset = self._with_targets(dataset, phase.label_smoothing)
         if parts is not None:
             dataset = parts.of(dataset)
-        return dataset.prefetch(tf.data.AUTOTUNE)
+        return prefetching.prefetched(dataset)
 
     def validation(self, parts=None) -> tf.data.Dataset | None:
         dataset = self.validation_dataset
@@ -131,7 +123,9 @@ class DatasetFeed:
                     *weights,
                 )
             )
-        return dataset if parts is None else parts.of(dataset)
+        if parts is not None:
+            dataset = parts.of(dataset)
+        return prefetching.prefetched(dataset)
 
     def _with_targets(self, dataset, label_smoothing):
         if self.num_classes is None:
@@ -253,7 +247,7 @@ class BegunFeed:
             return begin(*given)
 
         dataset = dataset.map(element, tf.data.AUTOTUNE, deterministic=True)
-        return dataset.prefetch(tf.data.AUTOTUNE)
+        return prefetching.prefetched(dataset)
 
 
 def _are_rows(labels, num_classes: int) -> bool:

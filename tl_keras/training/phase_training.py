@@ -12,7 +12,6 @@ from tl_keras import graph
 from tl_keras.training import batch_norm
 from tl_keras.training import best_weights
 from tl_keras.training import compiled as compiled_models
-from tl_keras.training import feeds
 from tl_keras.training import guards
 from tl_keras.training import log
 from tl_keras.training import optimizers
@@ -276,7 +275,7 @@ class PhaseTraining:
             if training_model.steps_per_execution > 1 or record.first_step:
                 # Keras counts as if no call were cut short at the end of an
                 # epoch, and none skipped, and would take the data for used up.
-                batches = feeds.without_end(batches)
+                batches = batches.repeat()
         for metric in self.metrics:
             # Keras does not, before the first step of another model.
             if isinstance(metric, keras.metrics.Metric):
@@ -435,7 +434,7 @@ class PhaseTraining:
             return replicas.distributed(
                 lambda parts: feed.train(phase, epoch, 1, parts=parts)
             )
-        return feeds.without_end(feed.train(phase, epoch, 1))
+        return feed.train(phase, epoch, 1).repeat()
 
     def _training_model(self, phase, trained, rest, average) -> TrainingModel:
         anchored = {}

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras import graph
+from tl_keras.data import prefetching
 from tl_keras.training import replicas
 from tl_keras.training import training_model
 from tl_keras.training import workers
@@ -267,8 +268,8 @@ def _batches(part, indices, batch_size):
             num_parallel_calls=2,
             deterministic=True,
         )
-        .prefetch(2)
     )
+    batches = prefetching.prefetched(batches)
     yield from zip(range(0, filled, batch_size), batches, strict=True)
 
 

@@ -3,7 +3,6 @@
 import tensorflow as tf
 
 from tl_keras.data import parts
-from tl_keras.training import feeds
 from tl_keras.training import workers
 
 
@@ -25,7 +24,7 @@ def distributed(make):
         total = context.num_replicas_in_sync
         here = total // context.num_input_pipelines
         first = context.input_pipeline_id * here
-        return feeds.without_end(make(parts.Parts(first, here, total)))
+        return make(parts.Parts(first, here, total)).repeat()
 
     return tf.distribute.get_strategy().distribute_datasets_from_function(
         dataset
