@@ -5,8 +5,7 @@ import dataclasses
 import numpy as np
 
 from tl_keras import checks
-
-_SMALLEST = 1e-12
+from tl_keras.evaluation import sample
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +17,7 @@ class TopLoss:
         label: Index of its class.
         predicted: Index of the class that the model gives it.
         probability: What the model gives its label, in [0, 1].
-        loss: Negative natural logarithm of that.
+        loss: Negative natural logarithm of that, as in `losses`.
     """
 
     index: int
@@ -47,6 +46,24 @@ class ConfusedPair:
     examples: tuple[int, ...]
 
 
+def losses(probabilities, labels) -> np.ndarray:
+    """The cross-entropy of each example, float64 `[examples]`.
+
+    Args:
+        probabilities: Float `[examples, num_classes]`, of which what is less
+            than 1.2e-7 (float32) is taken for that, as in the log loss.
+        labels: Class indices `[examples]`.
+
+    Example:
+        >>> losses(np.array([[0.5, 0.5]]), np.array([0])).round(3).tolist()
+        [0.693]
+    """
+    of_label = np.take_along_axis(
+        np.asarray(probabilities, np.float64), labels[:, None], axis=1
+    )[:, 0]
+    return -np.log(np.maximum(of_label, sample.SMALLEST))
+
+
 def top_losses(probabilities, labels, *, count: int = 16) -> list[TopLoss]:
     """The examples that cost most: wrong labels, or what is hard to see.
 
@@ -69,7 +86,7 @@ def top_losses(probabilities, labels, *, count: int = 16) -> list[TopLoss]:
     probabilities, labels = _checked(probabilities, labels)
     checks.integer(count, name="count", low=1)
     of_label = probabilities[np.arange(len(labels)), labels]
-    losses = -np.log(np.maximum(of_label, _SMALLEST))
+    found = losses(probabilities, labels)
     predicted = probabilities.argmax(axis=1)
     return [
         TopLoss(
@@ -77,9 +94,9 @@ def top_losses(probabilities, labels, *, count: int = 16) -> list[TopLoss]:
             label=int(labels[index]),
             predicted=int(predicted[index]),
             probability=float(of_label[index]),
-            loss=float(losses[index]),
+            loss=float(found[index]),
         )
-        for index in np.argsort(-losses, kind="stable")[:count]
+        for index in np.argsort(-found, kind="stable")[:count]
     ]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tl_keras.interpretation import gradcam
+from tl_keras.interpretation import mistakes
 from tl_keras.reports import heatmaps
 
 FOLDER = "pictures"
@@ -63,28 +64,10 @@ def collect(
     return found
 
 
-def losses(probabilities, labels) -> np.ndarray:
-    """The cross-entropy of each example, float64 `[num_examples]`.
-
-    Args:
-        probabilities: Float `[num_examples, num_classes]`.
-        labels: Int `[num_examples]`.
-
-    Example:
-        >>> losses(np.array([[0.5, 0.5]]), np.array([0])).round(3).tolist()
-        [0.693]
-    """
-    of_label = np.take_along_axis(
-        np.asarray(probabilities, np.float64), labels[:, None], axis=1
-    )[:, 0]
-    # The smallest step of a float32 probability, as in the log loss.
-    return -np.log(np.maximum(of_label, np.finfo(np.float32).eps))
-
-
 def _chosen(probabilities, labels, count):
     """Indices by what is worth a look in them."""
     predicted = probabilities.argmax(axis=1)
-    by_loss = np.argsort(-losses(probabilities, labels), kind="stable")
+    by_loss = np.argsort(-mistakes.losses(probabilities, labels), kind="stable")
     wrong = np.flatnonzero(predicted != labels)
     surest = wrong[np.argsort(-probabilities.max(axis=1)[wrong], kind="stable")]
     # What is among the surest errors anyway need not be seen twice.
@@ -100,7 +83,9 @@ def _prediction(probabilities, label, class_names):
     return {
         "predicted": class_names[predicted],
         "probability": float(probabilities[predicted]),
-        "loss": float(losses(probabilities[None], np.array([label]))[0]),
+        "loss": float(
+            mistakes.losses(probabilities[None], np.array([label]))[0]
+        ),
     }
 
 
