@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 
 from tl_keras import checks
-from tl_keras.evaluation import sample
+
+# Where the log loss of float32 probabilities clips them.
+_SMALLEST = float(np.finfo(np.float32).eps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +63,7 @@ def losses(probabilities, labels) -> np.ndarray:
     of_label = np.take_along_axis(
         np.asarray(probabilities, np.float64), labels[:, None], axis=1
     )[:, 0]
-    return -np.log(np.maximum(of_label, sample.SMALLEST))
+    return -np.log(np.maximum(of_label, _SMALLEST))
 
 
 def top_losses(probabilities, labels, *, count: int = 16) -> list[TopLoss]:
