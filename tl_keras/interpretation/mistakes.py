@@ -87,7 +87,6 @@ def top_losses(probabilities, labels, *, count: int = 16) -> list[TopLoss]:
     """
     probabilities, labels = _checked(probabilities, labels)
     checks.integer(count, name="count", low=1)
-    of_label = probabilities[np.arange(len(labels)), labels]
     found = losses(probabilities, labels)
     predicted = probabilities.argmax(axis=1)
     return [
@@ -95,7 +94,7 @@ def top_losses(probabilities, labels, *, count: int = 16) -> list[TopLoss]:
             index=int(index),
             label=int(labels[index]),
             predicted=int(predicted[index]),
-            probability=float(of_label[index]),
+            probability=float(probabilities[index, labels[index]]),
             loss=float(found[index]),
         )
         for index in np.argsort(-found, kind="stable")[:count]

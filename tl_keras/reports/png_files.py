@@ -5,7 +5,7 @@ import pathlib
 from matplotlib import figure as matplotlib_figure
 from matplotlib.backends import backend_agg
 
-DPI = 110
+_DPI = 110
 
 
 def figure(width: float, height: float) -> matplotlib_figure.Figure:
@@ -16,7 +16,7 @@ def figure(width: float, height: float) -> matplotlib_figure.Figure:
         height: Likewise.
     """
     made = matplotlib_figure.Figure(
-        figsize=(width, height), dpi=DPI, layout="constrained"
+        figsize=(width, height), dpi=_DPI, layout="constrained"
     )
     backend_agg.FigureCanvasAgg(made)
     return made
